@@ -1,0 +1,253 @@
+"""A finished (or half-finished) sweep as data frames, read from its run folders alone.
+
+`open_sweep("base_monster_colored")` is what notebooks, figures and the comparison page start from.
+Columns that hold a setting carry its key (`adapter.rank`); probes carry their own names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lab.errors import LabError, unknown
+
+__all__ = ["Sweep", "open_sweep"]
+
+# The columns of an images table that are not probes, and those of them that hold words.
+IMAGE_COLUMNS = ("role", "claim", "prompt_set", "prompt", "generation_seed", "weight", "file")
+TRAINING_COLUMNS = ("dataset_hash", "image_index", "caption", "file")
+_WORDS = {"arm", "role", "claim", "prompt_set", "prompt", "file", "dataset_hash", "caption"}
+# Parts of a configuration that say where and under which name, not what was done.
+_NOT_COMPARED = ("experiment.", "paths.", "tracking.")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Everything a sweep left on disk, as data frames.
+
+    Attributes:
+        name: The experiment's name.
+        folder: The experiment's folder under `runs/`.
+        record: `sweep.json` as it is: question, factors, arms, prompts, claims, times.
+        runs: One row per run: `run_id`, `arm`, `role`, `seed`, `status`, `reason`, `dataset_hash`,
+            what `DONE.json` measured, and one column per configuration key.
+        images: One row per image with its `role` (`arm`, `placebo`, `base`, `ceiling` or
+            `training`), absolute `path`, `arm`, `run_id`, `train_seed`, prompt columns,
+            `generation_seed`, `weight`, one column per factor and one per probe. A training image
+            appears once for every arm that was trained on it.
+        losses: One row per logged step: `run_id`, `arm`, `seed`, `step`, `loss`, ...
+        checks: The manipulation check: `arm`, `train_seed`, `loss_adapter`, `loss_base`.
+        verdicts: The frame of `lab.judge`, empty before the sweep was judged.
+        probes: Names of the probe columns of `images`.
+    """
+
+    name: str
+    folder: Path
+    record: dict[str, Any]
+    runs: pd.DataFrame
+    images: pd.DataFrame
+    losses: pd.DataFrame
+    checks: pd.DataFrame
+    verdicts: pd.DataFrame
+    probes: list[str]
+
+    @property
+    def question(self) -> str:
+        """What the experiment asks."""
+        return str(self.record.get("question", ""))
+
+    @property
+    def factors(self) -> dict[str, list[Any]]:
+        """The configuration keys that were varied, each with its levels."""
+        return dict(self.record.get("factors", {}))
+
+    @property
+    def arms(self) -> list[str]:
+        """Labels of the arms in the order of the experiment."""
+        return [arm["label"] for arm in self.record.get("arms", [])]
+
+    @cached_property
+    def measurements(self) -> pd.DataFrame:
+        """One row per image and probe: the tidy frame that `lab.judge.judge` takes."""
+        keys = [column for column in self.images if column not in {*self.probes, "path"}]
+        return self.images.melt(id_vars=keys, value_vars=self.probes, var_name="probe")
+
+
+def open_sweep(name: str, runs: str | Path = "runs") -> Sweep:
+    """Read one experiment's results from its folder.
+
+    Args:
+        name: The experiment's name.
+        runs: The folder of all results.
+
+    Returns:
+        The sweep. Runs that failed or have not finished are in `runs` with their status and have
+        no images.
+
+    Raises:
+        LabError: If there is no such experiment, or a file of it cannot be read.
+    """
+    root = Path(runs).resolve()
+    folder = root / name
+    if not (folder / "sweep.json").is_file():
+        known = [path.parent.name for path in root.glob("*/sweep.json")]
+        raise LabError(unknown(f"{root}: results of experiment", name, known))
+    record = _read_json(folder / "sweep.json")
+    factors = list(record.get("factors", {}))
+    levels = {arm["label"]: arm.get("levels", {}) for arm in record.get("arms", [])}
+    entries = [_read_run(folder, entry) for entry in record.get("runs", [])]
+    table = pd.DataFrame([_run_row(entry, levels) for entry in entries])
+    images = pd.concat(
+        [
+            _base_images(root, folder),
+            _training_images(root, folder, table),
+            *(_run_images(folder, entry) for entry in entries),
+        ],
+        ignore_index=True,
+    )
+    probes = [name for name in images if name not in {*IMAGE_COLUMNS, *TRAINING_COLUMNS, *_ADDED}]
+    return Sweep(
+        name=name,
+        folder=folder,
+        record=record,
+        runs=table,
+        images=_with_factors(images, factors, levels, probes),
+        losses=_collect(_losses(folder, entry) for entry in entries),
+        checks=pd.DataFrame([_check(entry) for entry in entries if entry["checks"]]),
+        verdicts=_read_table(folder / "verdicts.csv"),
+        probes=probes,
+    )
+
+
+_ADDED = ("path", "arm", "run_id", "train_seed")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise LabError(f"{path} cannot be read: {error}") from error
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    """Read a table, or nothing: words stay words ("NA", the empty prompt), gaps are NaN."""
+    if not path.is_file():
+        return pd.DataFrame()
+    header = pd.read_csv(path, nrows=0).columns
+    numbers = [column for column in header if column not in _WORDS]
+    return pd.read_csv(
+        path,
+        dtype={column: str for column in header if column in _WORDS},
+        keep_default_na=False,
+        na_values={column: ["", "nan", "NaN"] for column in numbers},
+    )
+
+
+def _read_run(folder: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Gather the small files of one run; those a failed run never wrote are empty."""
+    parts: dict[str, Any] = dict(entry)
+    for part in ("run", "config", "checks", "DONE", "FAILED"):
+        path = folder / entry["run_id"] / f"{part}.json"
+        parts[part] = _read_json(path) if path.is_file() else {}
+    return parts
+
+
+def _run_row(entry: Mapping[str, Any], levels: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    run, done, failed = entry["run"], entry["DONE"], entry["FAILED"]
+    config = dict(_flatten(entry["config"]))
+    return {
+        "run_id": entry["run_id"],
+        "arm": entry["arm"],
+        "role": run.get("role", "arm"),
+        "seed": entry["seed"],
+        "status": entry["status"],
+        "reason": entry.get("reason") or failed.get("reason") or "",
+        "stage": failed.get("stage", ""),
+        "dataset_hash": run.get("dataset_hash", ""),
+        "model_fingerprint": run.get("model_fingerprint", ""),
+        "git_commit": run.get("git_commit", ""),
+        "num_trainable_parameters": run.get("num_trainable_parameters"),
+        **{key: value for key, value in done.items() if isinstance(value, int | float)},
+        **levels.get(entry["arm"], {}),
+        **{key: value for key, value in config.items() if not key.startswith(_NOT_COMPARED)},
+    }
+
+
+def _flatten(config: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    for key, value in config.items():
+        if isinstance(value, dict) and value:
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _run_images(folder: Path, entry: Mapping[str, Any]) -> pd.DataFrame:
+    table = _read_table(folder / entry["run_id"] / "images.csv")
+    if table.empty:
+        return table
+    home = folder / entry["run_id"]
+    return table.assign(
+        path=[str(home / file) for file in table["file"]],
+        role=entry["run"].get("role", "arm"),
+        arm=entry["arm"],
+        run_id=entry["run_id"],
+        train_seed=entry["seed"],
+    )
+
+
+def _base_images(root: Path, folder: Path) -> pd.DataFrame:
+    table = _read_table(folder / "base.csv")
+    if table.empty:
+        return table
+    return table.assign(path=[str(root / file) for file in table["file"]], arm=table["role"])
+
+
+def _training_images(root: Path, folder: Path, runs: pd.DataFrame) -> pd.DataFrame:
+    table = _read_table(folder / "training.csv")
+    if table.empty or runs.empty:
+        return pd.DataFrame()
+    table = table.assign(path=[str(root / file) for file in table["file"]], role="training")
+    pairs = runs[["arm", "dataset_hash"]].drop_duplicates()
+    return pairs.merge(table, on="dataset_hash")
+
+
+def _with_factors(
+    images: pd.DataFrame,
+    factors: Sequence[str],
+    levels: Mapping[str, dict[str, Any]],
+    probes: list[str],
+) -> pd.DataFrame:
+    """Put the columns in one order and add the level of every factor."""
+    wanted = [*_ADDED, "role", *IMAGE_COLUMNS[1:], *TRAINING_COLUMNS[:3]]
+    images = images.reindex(columns=[*wanted, *probes])
+    for column in ("run_id", "claim", "prompt_set", "prompt", "dataset_hash", "caption"):
+        images[column] = images[column].fillna("").astype(str)
+    for column in ("train_seed", "generation_seed", "image_index"):
+        images[column] = images[column].astype("Int64")
+    for key in factors:
+        column = [levels.get(arm, {}).get(key) for arm in images["arm"]]
+        images.insert(len(_ADDED), key, pd.Series(column, index=images.index, dtype=object))
+    return images
+
+
+def _losses(folder: Path, entry: Mapping[str, Any]) -> pd.DataFrame:
+    table = _read_table(folder / entry["run_id"] / "train.csv")
+    if table.empty:
+        return table
+    keys = {key: entry[key] for key in ("run_id", "arm", "seed")}
+    return table.assign(**keys)[[*keys, *table.columns]]
+
+
+def _collect(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    filled = [table for table in tables if not table.empty]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame()
+
+
+def _check(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {"arm": entry["arm"], "train_seed": entry["seed"], **entry["checks"]}

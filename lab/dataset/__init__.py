@@ -1,0 +1,16 @@
+"""Dataset variants: a source of pictures, the transforms they go through, and a tag policy.
+
+`resolve_dataset` builds one once and names it by its content; `find_dataset` only looks.
+"""
+
+from lab.dataset.dataset import Dataset, Example
+from lab.dataset.resolve import dataset_mistakes, find_dataset, resolve_dataset, show_dataset
+
+__all__ = [
+    "Dataset",
+    "Example",
+    "dataset_mistakes",
+    "find_dataset",
+    "resolve_dataset",
+    "show_dataset",
+]

@@ -1,0 +1,182 @@
+"""Building a dataset: every picture is drawn, captioned and stored, or nothing is.
+
+The folder is written under a temporary name and renamed when whole, so a reader never sees half of
+it, a build that is killed leaves the last state, and two builds of one set at once are safe.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import repeat
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from lab.config import DatasetConfig
+from lab.dataset.card import card_text
+from lab.dataset.contact_sheet import draw_contact_sheet
+from lab.dataset.dataset import (
+    IMAGES,
+    METADATA,
+    RECORD,
+    Dataset,
+    Example,
+    content_hash,
+    load_dataset,
+    metadata_lines,
+)
+from lab.dataset.picture import Entry, Frame
+from lab.dataset.tags import captions_of
+from lab.errors import LabError, raise_if
+from lab.identity import ID_LENGTH, array_hash, canonical_json
+
+__all__ = ["build_dataset"]
+
+# Starting worker processes costs about as much as drawing this many pictures.
+PARALLEL_FROM = 256
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A picture that lies in the folder under its pixel hash, or what was wrong with it."""
+
+    pixel_hash: str = ""
+    origin: str = ""
+    height_px: int = 0
+    width_px: int = 0
+    mistakes: tuple[str, ...] = ()
+
+
+def _draw(entry: Entry, frame: Frame, images: Path) -> _Drawn:
+    """Draw one picture into `images`. Runs in a worker process, so it is a top-level function."""
+    from PIL import Image
+
+    try:
+        picture = entry.draw(frame)
+    except LabError as error:
+        return _Drawn(mistakes=tuple(error.mistakes))
+    pixel_hash = array_hash(picture.pixels)
+    path = images / f"{pixel_hash[:ID_LENGTH]}.png"
+    if not path.exists():
+        # Two workers may draw equal pixels; each renames a whole file into place.
+        with tempfile.NamedTemporaryFile(dir=images, suffix=".part", delete=False) as stream:
+            Image.fromarray(picture.pixels).save(stream, format="PNG")
+        os.replace(stream.name, path)
+        path.chmod(0o644)
+    height, width = picture.pixels.shape[:2]
+    return _Drawn(pixel_hash, picture.origin, height, width)
+
+
+def _draw_all(entries: Sequence[Entry], frame: Frame, images: Path) -> list[_Drawn]:
+    if len(entries) < PARALLEL_FROM:
+        return [_draw(entry, frame, images) for entry in entries]
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        drawn: Iterable[_Drawn] = pool.map(
+            _draw, entries, repeat(frame), repeat(images), chunksize=32
+        )
+        return list(drawn)
+
+
+def _examples(
+    entries: Sequence[Entry], drawn: Sequence[_Drawn], config: DatasetConfig, images: Path
+) -> list[Example]:
+    """Put the set in its order, caption it, and give equal pictures files of their own."""
+    order = sorted(
+        range(len(entries)), key=lambda index: (entries[index].rank, drawn[index].origin)
+    )
+    entries, drawn = [entries[index] for index in order], [drawn[index] for index in order]
+    captions = captions_of(entries, [each.origin for each in drawn], config.tags, config.seed)
+    seen: dict[str, int] = {}
+    examples = []
+    for entry, each, caption in zip(entries, drawn, captions, strict=True):
+        stem = each.pixel_hash[:ID_LENGTH]
+        count = seen[stem] = seen.get(stem, 0) + 1
+        path = images / (f"{stem}.png" if count == 1 else f"{stem}-{count}.png")
+        if count > 1:
+            shutil.copyfile(images / f"{stem}.png", path)
+        path.with_suffix(".txt").write_text(caption + "\n", encoding="utf-8")
+        examples.append(
+            Example(
+                path=path,
+                caption=caption,
+                repeats=entry.repeats,
+                role=entry.role,
+                fields=dict(entry.fields),
+                height_px=each.height_px,
+                width_px=each.width_px,
+                pixel_hash=each.pixel_hash,
+            )
+        )
+    return examples
+
+
+@contextmanager
+def _temporary_folder(root: Path) -> Iterator[Path]:
+    root.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".building-", dir=root))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _put_in_place(folder: Path, target: Path) -> None:
+    """Rename a finished folder to its content hash; a whole one that is there already stays."""
+    while load_dataset(target) is None:
+        if target.exists():
+            with _temporary_folder(target.parent) as broken:
+                target.rename(broken / target.name)
+        try:
+            folder.rename(target)
+        except OSError:
+            if not target.exists():
+                raise
+
+
+def build_dataset(
+    entries: Sequence[Entry], config: DatasetConfig, frame: Frame, recipe: Any, root: Path
+) -> Dataset:
+    """Draw, caption and store a set.
+
+    Args:
+        entries: The set after its transforms.
+        config: The dataset's name, tag policy and seed.
+        frame: The size of its pictures.
+        recipe: What it was made from, for the record; JSON.
+        root: Where built datasets lie.
+
+    Raises:
+        LabError: With a line for each picture that cannot be drawn, or when `root` cannot be
+            written. Nothing is left behind.
+    """
+    try:
+        with _temporary_folder(root) as folder:
+            images = folder / IMAGES
+            images.mkdir()
+            drawn = _draw_all(entries, frame, images)
+            raise_if([mistake for each in drawn for mistake in each.mistakes])
+            examples = _examples(entries, drawn, config, images)
+            dataset = Dataset(folder, content_hash(examples), tuple(examples))
+            if config.tags.permuted and len({example.caption for example in examples}) == 1:
+                raise LabError(
+                    "dataset.tags.permuted cannot change anything: every caption is "
+                    f"{examples[0].caption!r}"
+                )
+            draw_contact_sheet(dataset, config.name).save(dataset.contact_sheet)
+            (folder / "README.md").write_text(card_text(dataset, config), encoding="utf-8")
+            (images / METADATA).write_text(metadata_lines(examples), encoding="utf-8")
+            record = {"content_hash": dataset.content_hash, "name": config.name, "recipe": recipe}
+            (folder / RECORD).write_text(canonical_json(record) + "\n", encoding="utf-8")
+            folder.chmod(0o755)
+            target = root / dataset.content_hash
+            _put_in_place(folder, target)
+    except OSError as error:
+        raise LabError(f"{root}: the dataset cannot be written: {error.strerror}") from error
+    moved = [replace(each, path=target / IMAGES / each.path.name) for each in examples]
+    return Dataset(target, dataset.content_hash, tuple(moved))

@@ -1,0 +1,161 @@
+"""From a configuration to a built dataset, which is built once."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lab.config import DatasetConfig
+from lab.dataset.dataset import Dataset, load_dataset
+from lab.dataset.picture import Entry, Frame
+from lab.dataset.sources import Source, SourceContext, build_source
+from lab.dataset.tags import template_mistakes
+from lab.dataset.transforms import apply_steps, build_steps
+from lab.errors import LabError, raise_if
+from lab.identity import content_id
+from lab.settings import identity_of
+
+__all__ = ["dataset_mistakes", "find_dataset", "resolve_dataset", "show_dataset"]
+
+# Raised whenever a change of code changes what a recipe gives, so that old results are not found.
+RECIPE_SCHEMA = 1
+_PREFIX = "dataset."
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A set that could be built: its entries, and the recipe that names it in the index."""
+
+    entries: list[Entry]
+    frame: Frame
+    recipe: dict[str, Any]
+
+
+def _tried(call: Callable[[], T], found: list[str]) -> T | None:
+    """Return what `call` returns, or add its mistakes to `found`."""
+    try:
+        return call()
+    except LabError as error:
+        found += error.mistakes
+        return None
+
+
+def _context(config: DatasetConfig, project: Path) -> SourceContext:
+    return SourceContext(project, config.seed, f"{_PREFIX}source.")
+
+
+def _recipe(
+    config: DatasetConfig, resolution_px: int, source: Source, project: Path
+) -> dict[str, Any]:
+    return {
+        "schema": RECIPE_SCHEMA,
+        "resolution_px": resolution_px,
+        "config": identity_of(config),
+        # The order of steps counts, and a mapping's order is lost in canonical JSON.
+        "steps": list(config.transforms),
+        "source": source.fingerprint(_context(config, project)),
+    }
+
+
+def _plan(config: DatasetConfig, resolution_px: int, project: Path) -> _Plan:
+    found: list[str] = []
+    context = _context(config, project)
+    source = _tried(lambda: build_source(config.source, context.prefix), found)
+    steps = _tried(lambda: build_steps(config.transforms, f"{_PREFIX}transforms."), found)
+    if source is None or steps is None:
+        # Settings that read nothing are all reported before any file is.
+        raise LabError(found)
+    entries = apply_steps(source.entries(context), steps, config.seed)
+    raise_if(template_mistakes(entries, config.tags, f"{_PREFIX}tags."))
+    frame = Frame(resolution_px, config.fit, config.bucket_step_px)
+    return _Plan(entries, frame, _recipe(config, resolution_px, source, project))
+
+
+def dataset_mistakes(config: DatasetConfig, *, project: Path) -> list[str]:
+    """Return a line for each mistake that can be seen without opening an image.
+
+    Args:
+        config: The dataset.
+        project: Relative folders start here.
+    """
+    found: list[str] = []
+    _tried(lambda: _plan(config, 64, project), found)
+    return found
+
+
+def _index_file(recipe: dict[str, Any], root: Path) -> Path:
+    return root / "recipes" / f"{content_id(recipe)}.json"
+
+
+def find_dataset(
+    config: DatasetConfig, resolution_px: int, root: Path, *, project: Path
+) -> Dataset | None:
+    """Return the dataset if it is built already; no image is opened.
+
+    Args:
+        config: The dataset.
+        resolution_px: Side of its images.
+        root: Where built datasets lie.
+        project: Relative folders start here.
+
+    Raises:
+        LabError: If the source's settings are wrong, or its folder is missing.
+    """
+    source = build_source(config.source, f"{_PREFIX}source.")
+    index_file = _index_file(_recipe(config, resolution_px, source, project), root)
+    try:
+        content = json.loads(index_file.read_text())["content_hash"]
+    except FileNotFoundError:
+        return None
+    return load_dataset(root / content)
+
+
+def resolve_dataset(
+    config: DatasetConfig, resolution_px: int, root: Path, *, project: Path
+) -> Dataset:
+    """Return the dataset, and build it when it is missing.
+
+    Args:
+        config: The dataset.
+        resolution_px: Side of its images.
+        root: Where built datasets lie: `root/<content hash>/`.
+        project: Relative folders start here.
+
+    Raises:
+        LabError: With a line for each setting, file and image that is wrong; nothing is written.
+    """
+    # Building brings Pillow and process pools, which finding does not need.
+    from lab.dataset.build import build_dataset
+
+    found = find_dataset(config, resolution_px, root, project=project)
+    if found is not None:
+        return found
+    plan = _plan(config, resolution_px, project)
+    dataset = build_dataset(plan.entries, config, plan.frame, plan.recipe, root)
+    index_file = _index_file(plan.recipe, root)
+    index_file.parent.mkdir(exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=index_file.parent, delete=False) as stream:
+        json.dump({"content_hash": dataset.content_hash}, stream)
+    os.replace(stream.name, index_file)
+    return dataset
+
+
+def show_dataset(config: DatasetConfig, resolution_px: int, root: Path, *, project: Path) -> str:
+    """Build a dataset without training and say in a few lines what it is and where it lies."""
+    dataset = resolve_dataset(config, resolution_px, root, project=project)
+    captions = {example.caption for example in dataset.examples}
+    return "\n".join(
+        [
+            f"{config.name}  {dataset.content_hash}  {len(dataset.examples)} images, "
+            f"{len(captions)} different captions",
+            f"contact sheet  {dataset.contact_sheet}",
+            f"images         {dataset.folder / 'images'}",
+        ]
+    )

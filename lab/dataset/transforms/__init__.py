@@ -1,0 +1,5 @@
+"""What is done to pictures between source and model: the steps of `dataset.transforms`."""
+
+from lab.dataset.transforms.steps import apply_steps, build_steps
+
+__all__ = ["apply_steps", "build_steps"]

@@ -1,0 +1,126 @@
+"""The interval over training seeds and generation seeds: balanced two-way random effects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+__all__ = ["Crossed", "crossed"]
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """Mean of a table of differences, and how far chance moves it.
+
+    Args:
+        mean: Grand mean, shape `(...)`.
+        variance: Variance of the grand mean, shape `(...)`.
+        df: Satterthwaite degrees of freedom, shape `(...)`.
+        components: Variance of the training seeds, of the generation seeds, and what is left:
+            shape `(..., 3)`, none negative.
+        num_train: Training seeds S.
+        num_generation: Generation seeds G.
+    """
+
+    mean: np.ndarray
+    variance: np.ndarray
+    df: np.ndarray
+    components: np.ndarray
+    num_train: int
+    num_generation: int
+
+    @property
+    def standard_error(self) -> np.ndarray:
+        """Square root of the variance of the mean, shape `(...)`."""
+        return np.sqrt(self.variance)
+
+    @property
+    def shares(self) -> np.ndarray:
+        """The components over their sum, shape `(..., 3)`; zeros where nothing varies."""
+        total = self.components.sum(axis=-1, keepdims=True)
+        return np.divide(
+            self.components, total, out=np.zeros_like(self.components), where=total > 0
+        )
+
+    def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+        """Return the two-sided t interval of the mean at `level`, each bound of shape `(...)`."""
+        half = stats.t.ppf((1 + level) / 2, self.df) * self.standard_error
+        return self.mean - half, self.mean + half
+
+    def p_value(self) -> np.ndarray:
+        """Return the two-sided p of the mean being 0, shape `(...)`; 0 or 1 where nothing varies."""
+        error = self.standard_error
+        nonzero = np.where(error > 0, error, 1)
+        p = 2 * stats.t.sf(np.abs(self.mean) / nonzero, self.df)
+        return np.where(error > 0, p, np.where(self.mean == 0, 1.0, 0.0))
+
+
+def crossed(differences: np.ndarray) -> Crossed:
+    r"""Analyse a balanced table of differences with random training and generation seeds.
+
+    With :math:`d_{sg} = \mu + a_s + b_g + e_{sg}` and the mean squares of the two-way analysis of
+    variance,
+
+    .. math::
+        \mathrm{Var}(\bar d) &= \max(MS_S + MS_G - MS_E,\ MS_E) / (S G) \\
+        \nu &= \frac{(MS_S + MS_G - MS_E)^2}
+            {MS_S^2 / (S-1) + MS_G^2 / (G-1) + MS_E^2 / ((S-1)(G-1))}
+
+    and :math:`\nu = (S-1)(G-1)` where the maximum is :math:`MS_E`.
+
+    References:
+        Satterthwaite (1946), An approximate distribution of estimates of variance components;
+        Searle, Casella and McCulloch (1992), Variance Components, Section 4.
+
+    Args:
+        differences: Adapter minus base, shape `(..., S, G)`: training seeds by generation seeds.
+
+    Returns:
+        The analysis, over the leading axes.
+
+    Raises:
+        ValueError: If there are fewer than two seeds of either kind, or a cell is missing.
+    """
+    num_train, num_generation = differences.shape[-2:]
+    if num_train < 2 or num_generation < 2:
+        raise ValueError(
+            f"an interval needs at least 2 training and 2 generation seeds, "
+            f"got {num_train} and {num_generation}"
+        )
+    if not np.isfinite(differences).all():
+        raise ValueError("every cell of a balanced table must be a finite number")
+    mean = differences.mean(axis=(-2, -1))
+    by_train = differences.mean(axis=-1) - mean[..., None]
+    by_generation = differences.mean(axis=-2) - mean[..., None]
+    residual = (
+        differences - mean[..., None, None] - by_train[..., :, None] - by_generation[..., None, :]
+    )
+    df_train, df_generation = num_train - 1, num_generation - 1
+    df_residual = df_train * df_generation
+    ms_train = num_generation * np.square(by_train).sum(axis=-1) / df_train
+    ms_generation = num_train * np.square(by_generation).sum(axis=-1) / df_generation
+    ms_residual = np.square(residual).sum(axis=(-2, -1)) / df_residual
+
+    total = ms_train + ms_generation - ms_residual
+    spread = ms_train**2 / df_train + ms_generation**2 / df_generation
+    spread = spread + ms_residual**2 / df_residual
+    satterthwaite = np.divide(
+        total**2, spread, out=np.full_like(total, df_residual), where=spread > 0
+    )
+    return Crossed(
+        mean=mean,
+        variance=np.maximum(total, ms_residual) / (num_train * num_generation),
+        df=np.where(total > ms_residual, satterthwaite, df_residual),
+        components=np.stack(
+            [
+                np.maximum(ms_train - ms_residual, 0) / num_generation,
+                np.maximum(ms_generation - ms_residual, 0) / num_train,
+                ms_residual,
+            ],
+            axis=-1,
+        ),
+        num_train=num_train,
+        num_generation=num_generation,
+    )

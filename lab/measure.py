@@ -1,0 +1,60 @@
+"""From image files to rows of probe values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from lab.config import ProbeConfig
+from lab.dataset import Dataset
+from lab.probe import Reference, measure
+
+__all__ = ["measure_files", "reference_of"]
+
+BATCH = 64  # images held in memory at a time
+
+
+def reference_of(dataset: Dataset) -> Reference:
+    """Return the training set as the probes compare with it."""
+    chosen = [item for item in dataset.examples if item.role == "instance"]
+    size = (chosen[0].height_px, chosen[0].width_px)
+    chosen = [item for item in chosen if (item.height_px, item.width_px) == size]
+    images = np.stack([dataset.load_image(item) for item in chosen])
+    return Reference(images, tuple(item.caption for item in chosen))
+
+
+def measure_files(
+    rows: Sequence[dict[str, Any]],
+    folder: Path,
+    config: ProbeConfig,
+    dataset: Dataset | None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> list[dict[str, Any]]:
+    """Return `rows` with a column for each probe.
+
+    Args:
+        rows: Each with a `file` below `folder`. A file that stands in several rows is read once.
+        folder: Where the files lie.
+        config: The probes wanted.
+        dataset: The training set for probes that compare with it; None leaves these out.
+        progress: Called with the number of rows measured.
+    """
+    reference = reference_of(dataset) if dataset else None
+    values: dict[str, dict[str, float]] = {}
+    files = list(dict.fromkeys(row["file"] for row in rows))
+    for start in range(0, len(files), BATCH):
+        chunk = files[start : start + BATCH]
+        images = np.stack([_read(folder / file) for file in chunk])
+        frame = measure(images, reference=reference, names=config.names)
+        values |= dict(zip(chunk, frame.to_dict("records"), strict=True))
+        progress(min(start + BATCH, len(files)))
+    return [{**row, **values[row["file"]]} for row in rows]
+
+
+def _read(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.array(image.convert("RGB"))

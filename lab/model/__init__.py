@@ -1,0 +1,1 @@
+"""The frozen base model: found, named by content, loaded once."""

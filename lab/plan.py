@@ -1,0 +1,212 @@
+"""Which runs are new, done, partial or stale, found without importing torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lab.arms import Arm, Job, arms_of, flatten
+from lab.compose import PROJECT
+from lab.config import RunConfig
+from lab.dataset import Dataset, dataset_mistakes, find_dataset
+from lab.errors import LabError, raise_if
+from lab.identity import content_id
+from lab.model.fingerprint import find_folder, fingerprint
+from lab.probe import PROBE_SCHEMA
+from lab.sample.request import run_requests, sampler_id
+from lab.settings import identity_of
+from lab.store import RunFolder, read_json
+
+__all__ = ["PlannedRun", "plan_runs", "print_plan", "runs_root"]
+
+# Raised whenever the code that trains changes what comes out of the same settings.
+CODE_SCHEMA = 1
+UNBUILT = "dataset not built yet"
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a sweep, and how far it has come.
+
+    Args:
+        config: Its whole configuration.
+        arm: Its arm.
+        run_id: Its id; empty while its dataset is not built.
+        identity: What the id hashes.
+        model_folder: Where its base model lies.
+        status: NEW, DONE, PARTIAL, FAILED or STALE.
+        reason: Why, in a few words.
+    """
+
+    config: RunConfig
+    arm: Arm
+    run_id: str
+    identity: dict[str, Any]
+    model_folder: Path
+    status: str
+    reason: str
+
+    @property
+    def name(self) -> str:
+        """Arm and seed, as the live table shows them."""
+        return f"{self.arm.label} · seed {self.config.seed}"
+
+    @property
+    def folder(self) -> RunFolder:
+        """Where it is stored."""
+        return RunFolder(experiment_folder(self.config) / self.run_id)
+
+    @property
+    def output_id(self) -> str:
+        """The id of what is drawn and measured, beside what is trained."""
+        return output_id(self.config)
+
+
+def runs_root(config: RunConfig) -> Path:
+    """Return the absolute folder of all results."""
+    return PROJECT / Path(config.paths.runs).expanduser()
+
+
+def experiment_folder(config: RunConfig) -> Path:
+    """Return the folder of an experiment's results."""
+    return runs_root(config) / config.experiment.name
+
+
+def output_id(config: RunConfig) -> str:
+    """Return the id of a run's images and measurements."""
+    files = sorted({request.file for request in run_requests(config)})
+    probe = identity_of(config.probe) | {"names": sorted(config.probe.names)}
+    return content_id([sampler_id(config), files, probe, PROBE_SCHEMA])
+
+
+def run_identity(config: RunConfig, dataset_hash: str, model_fingerprint: str) -> dict[str, Any]:
+    """Return what defines a trained adapter: nothing about paths, schedules, images or probes."""
+    identity = {
+        "schema": CODE_SCHEMA,
+        "model": {"fingerprint": model_fingerprint, **identity_of(config.model)},
+        "dataset": dataset_hash,
+        "adapter": identity_of(config.adapter),
+        "train": identity_of(config.train),
+        "seed": config.seed,
+    }
+    if config.train.prior_weight > 0:
+        identity["prior_sampler"] = sampler_id(config)
+    return identity
+
+
+def check_inputs(jobs: Sequence[Job]) -> None:
+    """Check what the jobs read, beyond their settings: the base model and the dataset's recipe.
+
+    Raises:
+        LabError: With a line for each mistake of all jobs together.
+    """
+    found: list[str] = []
+    for job in jobs:
+        found += dataset_mistakes(job.config.dataset, project=PROJECT)
+        try:
+            find_folder(job.config.model)
+        except LabError as error:
+            found += error.mistakes
+    raise_if(list(dict.fromkeys(found)))
+
+
+def plan_runs(jobs: Sequence[Job], datasets: Sequence[Dataset | None]) -> list[PlannedRun]:
+    """Return the runs of a sweep in the order of its jobs.
+
+    Args:
+        jobs: The sweep's jobs.
+        datasets: The built dataset of each job, None where it is not built.
+    """
+    planned: list[PlannedRun] = []
+    for job, arm, dataset in zip(jobs, arms_of(jobs), datasets, strict=True):
+        model_folder = find_folder(job.config.model)
+        cache = runs_root(job.config) / "_cache" / "fingerprints.json"
+        identity = run_identity(
+            job.config,
+            dataset.content_hash if dataset else UNBUILT,
+            fingerprint(model_folder, cache),
+        )
+        run = PlannedRun(job.config, arm, content_id(identity), identity, model_folder, "NEW", "")
+        status, reason = _status(run) if dataset else ("NEW", UNBUILT)
+        planned.append(replace(run, status=status, reason=reason))
+    return planned
+
+
+def _status(run: PlannedRun) -> tuple[str, str]:
+    folder = run.folder
+    done, failure = folder.done, folder.failure
+    if done and done["output_id"] == run.output_id:
+        return "DONE", ""
+    if failure:
+        return "FAILED", f"{failure['reason']}; it will be tried again"
+    if folder.adapter.is_file():
+        return "PARTIAL", "trained; images or measurements are missing"
+    if folder.checkpoint.is_file():
+        return "PARTIAL", f"trained to step {_checkpoint_step(folder.checkpoint)}"
+    if folder.path.is_dir():
+        return "PARTIAL", "begun"
+    different = _different_keys(run)
+    if different:
+        return "STALE", "an earlier run of this arm and seed differs in " + ", ".join(different)
+    return "NEW", ""
+
+
+def _checkpoint_step(path: Path) -> int:
+    """Read the step from a safetensors file's header: eight bytes of length, then JSON."""
+    with path.open("rb") as stream:
+        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+    return int(json.loads(header["__metadata__"]["position"])["step"])
+
+
+def _different_keys(run: PlannedRun) -> list[str]:
+    """Return the keys in which the nearest finished run of the same arm and seed differs."""
+    own = flatten(run.identity)
+    nearest: list[str] = []
+    for path in experiment_folder(run.config).glob("*/run.json"):
+        record = read_json(path)
+        same = record["levels"] == run.arm.levels and record["seed"] == run.config.seed
+        if not same or not (path.parent / "DONE.json").is_file():
+            continue
+        other = flatten(RunFolder(path.parent).identity or {})
+        keys = sorted(key for key in own.keys() | other.keys() if own.get(key) != other.get(key))
+        if not nearest or len(keys) < len(nearest):
+            nearest = keys
+    return nearest
+
+
+def print_plan(jobs: Sequence[Job]) -> None:
+    """Print what a sweep would do: one line for each run, then a summary.
+
+    Raises:
+        LabError: If the jobs cannot be run as they are.
+    """
+    from lab.terminal import print_rows
+
+    check_inputs(jobs)
+    datasets = [
+        find_dataset(
+            job.config.dataset,
+            job.config.model.resolution_px,
+            runs_root(job.config) / "_datasets",
+            project=PROJECT,
+        )
+        for job in jobs
+    ]
+    planned = plan_runs(jobs, datasets)
+    config = jobs[0].config
+    counts = {run.status: 0 for run in planned}
+    for run in planned:
+        counts[run.status] += 1
+    print_rows(
+        f"{config.experiment.name}: {config.experiment.question}",
+        ("arm", "seed", "status", "run", "why"),
+        [
+            (run.arm.label, str(run.config.seed), run.status, run.run_id[:8], run.reason)
+            for run in planned
+        ],
+        f"{len(planned)} runs: " + ", ".join(f"{n} {status}" for status, n in counts.items())
+        + f"; {len(run_requests(config))} images each",
+    )

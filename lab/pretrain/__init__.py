@@ -1,0 +1,1 @@
+"""The embedded base model: its world, its training, its exam."""

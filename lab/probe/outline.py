@@ -1,0 +1,40 @@
+"""Dark outlines: thin dark ridges, on the whole image and along the object's contour."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from lab.probe.picture import Picture
+from lab.probe.spec import Probe
+
+__all__ = ["PROBES", "measure_outline"]
+
+SIDE_PX = 128  # larger pictures are averaged down to it
+WIDTH_SHARE = 0.03  # the widest line that counts as thin
+MIN_DEPTH = 12.0  # L* below both sides
+_CROSS = ndimage.generate_binary_structure(2, 1)
+_SOURCE = "black top-hat (Serra 1982)"
+
+PROBES = (
+    Probe("dark_ridge_share", "share", "higher", 0, 1,
+          "pixels of dark lines at most 3 % of the side wide", _SOURCE),
+    Probe("outline_coverage", "share", "higher", 0, 1,
+          "pixels of the foreground's contour that lie on such a line; NaN: no separable object",
+          _SOURCE),
+)  # fmt: skip
+
+
+def measure_outline(picture: Picture) -> dict[str, float]:
+    """Measure the outline probes on one picture; values as `PROBES` describes them."""
+    picture = picture.at_most(SIDE_PX)
+    width = max(3, 2 * round(WIDTH_SHARE * picture.side_px / 2) + 1)
+    depth = ndimage.grey_closing(picture.lightness, size=(width, width)) - picture.lightness
+    ridge = depth > MIN_DEPTH
+    coverage = np.nan
+    if picture.foreground is not None:
+        solid = ndimage.binary_fill_holes(picture.foreground.mask)
+        contour = solid & ~ndimage.binary_erosion(solid, _CROSS, border_value=1)
+        nearby = ndimage.binary_dilation(ridge, _CROSS, iterations=max(1, width // 2))
+        coverage = float(nearby[contour].mean()) if contour.any() else 0.0
+    return {"dark_ridge_share": float(ridge.mean()), "outline_coverage": coverage}

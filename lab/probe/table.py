@@ -1,0 +1,105 @@
+"""Every probe on every image: the registry, and the table that `measure` fills."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from lab.errors import raise_if, unknown
+from lab.probe import background, blur, circle, colour, copying, grid, layout, outline, shape
+from lab.probe.picture import WORKING_SIDE_PX, Picture
+from lab.probe.reference import Reference
+from lab.probe.spec import Probe
+
+__all__ = ["PROBES", "measure"]
+
+# Probes that read one picture, by the attribute that shares their work.
+_ON_PICTURE: tuple[tuple[tuple[Probe, ...], Callable[[Picture], dict[str, float]]], ...] = (
+    (colour.PROBES, colour.measure_colour),
+    (background.PROBES, background.measure_background),
+    (shape.PROBES, shape.measure_shape),
+    (circle.PROBES, circle.measure_circle),
+    (blur.PROBES, blur.measure_blur),
+    (grid.PROBES, grid.measure_grid),
+    (outline.PROBES, outline.measure_outline),
+)
+# Probes that compare a batch of images with the arm's training set.
+_ON_REFERENCE: tuple[
+    tuple[tuple[Probe, ...], Callable[[np.ndarray, Reference], dict[str, np.ndarray]]], ...
+] = (
+    (layout.PROBES, layout.measure_layout),
+    (copying.PROBES, copying.measure_copying),
+)
+
+PROBES: dict[str, Probe] = {
+    probe.name: probe for probes, _ in (*_ON_PICTURE, *_ON_REFERENCE) for probe in probes
+}
+
+
+def measure(
+    images: np.ndarray, *, reference: Reference | None = None, names: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Measure probes on images.
+
+    NaN is an outcome of its own: there was nothing the probe could read, such as no separable
+    object. Each probe's description in `PROBES` says when.
+
+    Args:
+        images: Shape `(N, H, W, 3)`, uint8, sRGB.
+        reference: The training set that `layout_ncc` and `nearest_training_ncc` compare with.
+            Without one, these two are left out unless they are asked for.
+        names: The probes to measure; empty for all of them.
+
+    Returns:
+        N rows in the order of `images`, one float column per probe in the order of `PROBES`.
+
+    Raises:
+        LabError: If a name is unknown, or asks for a reference that was not given.
+        ValueError: If `images` is not an array of 8-bit colour images.
+    """
+    if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
+        raise ValueError(
+            f"images must have shape (N, H, W, 3) and type uint8, "
+            f"got {images.shape} and {images.dtype}"
+        )
+    needs_reference = {probe.name for probes, _ in _ON_REFERENCE for probe in probes}
+    mistakes = [unknown("probe", name, PROBES) for name in names if name not in PROBES]
+    if reference is None:
+        mistakes += [
+            f"probe {name} compares with the training set, which was not given"
+            for name in names
+            if name in needs_reference
+        ]
+    raise_if(mistakes)
+    wanted = set(names) or (set(PROBES) if reference else set(PROBES) - needs_reference)
+
+    columns: dict[str, np.ndarray] = {}
+    chosen = [(probes, read) for probes, read in _ON_PICTURE if _any_wanted(probes, wanted)]
+    if chosen:
+        rows = [_measure_picture(image, [read for _, read in chosen]) for image in images]
+        for probes, _ in chosen:
+            for probe in probes:
+                columns[probe.name] = np.array([row[probe.name] for row in rows], dtype=float)
+    if reference is not None:
+        for probes, compare in _ON_REFERENCE:
+            if _any_wanted(probes, wanted):
+                columns.update(compare(images, reference))
+    order = [name for name in PROBES if name in wanted]
+    return pd.DataFrame({name: columns[name] for name in order}, index=range(len(images)))
+
+
+def _any_wanted(probes: Sequence[Probe], wanted: set[str]) -> bool:
+    return any(probe.name in wanted for probe in probes)
+
+
+def _measure_picture(
+    image: np.ndarray, readers: Sequence[Callable[[Picture], dict[str, float]]]
+) -> dict[str, float]:
+    full = Picture(image)
+    working = full.at_most(WORKING_SIDE_PX)
+    row: dict[str, float] = {}
+    for read in readers:
+        row.update(read(full if read is blur.measure_blur else working))
+    return row

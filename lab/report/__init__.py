@@ -1,0 +1,1 @@
+"""What people look at: sample sheets, figures and the comparison page."""

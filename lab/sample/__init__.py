@@ -1,0 +1,1 @@
+"""Sampling: the same noise in every arm, one random stream for each image."""

@@ -1,0 +1,109 @@
+"""Which images are wanted and where they lie: a function of the configuration, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from lab.arms import slug
+from lab.config import RunConfig
+from lab.identity import content_id
+from lab.settings import identity_of
+
+__all__ = ["ImageRequest", "base_requests", "chunks", "run_requests", "sampler_id"]
+
+BASE_WEIGHT = 0.0
+
+
+@dataclass(frozen=True)
+class ImageRequest:
+    """One image of one prompt.
+
+    Args:
+        prompt: The prompt.
+        generation_seed: The seed of its initial noise.
+        weight: Adapter weight; 0 is the base model.
+        file: Its place below the run's folder.
+        prompt_set: The experiment's name for the prompts it belongs to.
+        claim: For a ceiling control, the claim it serves.
+    """
+
+    prompt: str
+    generation_seed: int
+    weight: float
+    file: str
+    prompt_set: str = ""
+    claim: str = ""
+
+    @property
+    def role(self) -> str:
+        """`arm`, `base` or `ceiling`."""
+        if self.claim:
+            return "ceiling"
+        return "base" if self.weight == BASE_WEIGHT else "arm"
+
+
+def sampler_id(config: RunConfig) -> str:
+    """Return the id of everything but prompt, seed and adapter that defines an image."""
+    settings = identity_of(config.sample)
+    settings["batch_size"] = min(config.sample.batch_size, config.sample.num_images)
+    settings |= identity_of(config.model)
+    return content_id(settings)
+
+
+def _file(sampler: str, weight: float, prompt: str, seed: int) -> str:
+    folder = f"{slug(prompt, 32)}-{content_id(prompt)[:6]}"
+    return f"samples/{sampler}/w{weight:g}/{folder}/{seed:04d}.png"
+
+
+def _requests(
+    config: RunConfig, prompts: Iterable[tuple[str, str, str]], weight: float
+) -> list[ImageRequest]:
+    sampler = sampler_id(config)
+    return [
+        ImageRequest(prompt, seed, weight, _file(sampler, weight, prompt, seed), name, claim)
+        for name, prompt, claim in prompts
+        for seed in range(config.sample.num_images)
+    ]
+
+
+def run_requests(config: RunConfig) -> list[ImageRequest]:
+    """Return the images of one run: prompts x generation seeds x adapter weights."""
+    prompts = [
+        (name, prompt, "") for name, those in config.experiment.prompts.items() for prompt in those
+    ]
+    return [
+        request
+        for weight in config.sample.adapter_weights
+        for request in _requests(config, prompts, weight)
+    ]
+
+
+def base_requests(config: RunConfig) -> list[ImageRequest]:
+    """Return the base model's images: the same prompts and noise, then each claim's ceiling."""
+    prompts = [
+        (name, prompt, "") for name, those in config.experiment.prompts.items() for prompt in those
+    ]
+    ceilings = [
+        (claim.prompts, prompt, name)
+        for name, claim in config.experiment.claims.items()
+        for prompt in claim.ceiling
+    ]
+    return _requests(config, prompts + ceilings, BASE_WEIGHT)
+
+
+def chunks(requests: Sequence[ImageRequest], batch_size: int) -> list[list[ImageRequest]]:
+    """Group requests of one prompt and weight into batches of fixed composition.
+
+    An image's last bits depend on what it was computed beside. So a batch is drawn whole or not
+    at all, and the same image asked for twice is drawn once.
+    """
+    unique = {request.file: request for request in requests}
+    grouped: dict[tuple[float, str], list[ImageRequest]] = {}
+    for request in unique.values():
+        grouped.setdefault((request.weight, request.prompt), []).append(request)
+    return [
+        group[start : start + batch_size]
+        for group in grouped.values()
+        for start in range(0, len(group), batch_size)
+    ]

@@ -1,0 +1,310 @@
+"""What the mirror says about a run, read from the files of the run folder; no MLflow here."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from lab.arms import flatten
+from lab.store import RunFolder, read_json
+
+__all__ = [
+    "Content",
+    "ImageRow",
+    "Point",
+    "as_text",
+    "base_content",
+    "experiment_content",
+    "image_key",
+    "read_images",
+    "read_table",
+    "run_content",
+]
+
+# Raise it when the same files shall be mirrored differently: every run is then mirrored again.
+_LAYOUT = 1
+# A key becomes part of a file name.
+_KEY_LENGTH = 100
+# Parts of a configuration that are the same for all runs of an experiment, or say where they lie.
+# They are in the artifact `config.json`.
+_NO_PARAMETERS = ("experiment.", "paths.", "tracking.")
+_RUN_FILES = (
+    "config.json",
+    "run.json",
+    "identity.json",
+    "checks.json",
+    "train.csv",
+    "performance.csv",
+    "images.csv",
+    "DONE.json",
+    "FAILED.json",
+    "adapter.safetensors",
+)
+_SWEEP_FILES = ("sweep.json", "base.csv", "training.csv", "verdicts.csv")
+_SWEEP_FOLDERS = ("report", "sheets", "contact_sheets")
+_IMAGE_COLUMNS = ("role", "claim", "prompt_set", "prompt", "generation_seed", "weight", "file")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of a metric. What is measured once has step 0: MLflow then draws a bar per run."""
+
+    key: str
+    value: float
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class ImageRow:
+    """One sampled image."""
+
+    prompt_set: str
+    prompt: str
+    weight: float
+    path: Path
+    probes: dict[str, float]
+
+
+@dataclass
+class Content:
+    """What one MLflow run shall hold.
+
+    Attributes:
+        key: The tag `lab.run_id`, unique in its experiment.
+        name: The run's name in the list.
+        failed: Whether it ended early.
+        start: When it began, in seconds since 1970.
+        seconds: How long it took.
+        params: Configuration keys and levels.
+        tags: Tags beside `lab.run_id`.
+        points: Metrics.
+        files: Files to store, each with its place among the artifacts ("" is the top).
+        tables: File name to a table as the JSON that MLflow's table view reads.
+        pictures: Image key to the images shown together under it.
+        dataset: Name, hash and captions of the training set.
+        digest: Of everything above, as far as it comes from files.
+    """
+
+    key: str
+    name: str
+    start: float
+    seconds: float = 0.0
+    failed: bool = False
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    points: list[Point] = field(default_factory=list)
+    files: list[tuple[Path, str]] = field(default_factory=list)
+    tables: dict[str, str] = field(default_factory=dict)
+    pictures: dict[str, list[Path]] = field(default_factory=dict)
+    dataset: tuple[str, str, list[str]] | None = None
+    digest: str = ""
+
+
+def run_content(folder: Path, runs: Path) -> Content | None:
+    """Read one run folder.
+
+    Args:
+        folder: `runs/<experiment>/<run_id>`.
+        runs: The folder of all results, which holds the datasets.
+
+    Returns:
+        What to mirror, None while the run is neither done nor failed.
+    """
+    about, config = read_json(folder / "run.json"), read_json(folder / "config.json")
+    done, failure = RunFolder(folder).done, RunFolder(folder).failure
+    ended = folder / ("DONE.json" if done is not None else "FAILED.json")
+    if about is None or config is None or not ended.exists():
+        return None
+    seconds = sum(v for k, v in (done or {}).items() if k.endswith("_seconds"))
+    images = read_images(folder / "images.csv", folder) if done is not None else []
+    content = Content(
+        key=about["run_id"],
+        name=f"{about['arm']} seed {about['seed']}",
+        start=ended.stat().st_mtime - seconds,
+        seconds=seconds,
+        failed=done is None,
+        params={k: _spell(v) for k, v in flatten(config).items() if _is_parameter(k)},
+        tags=_run_tags(about),
+        points=[*_history(folder), *_checks(folder), *_probe_means(images)],
+        files=[(folder / name, "") for name in _RUN_FILES if (folder / name).exists()],
+        pictures=_pictures(images),
+        dataset=_dataset(about, config, runs),
+    )
+    if done is None and failure is not None:
+        reason = f"{failure.get('stage', '')}: {failure['reason']}".removeprefix(": ")
+        content.tags |= {"lab.reason": reason, "mlflow.note.content": as_text(reason)}
+    content.digest = _digest(content)
+    return content
+
+
+def base_content(folder: Path, runs: Path, record: Mapping[str, Any]) -> Content | None:
+    """Read the images of the base model, the reference of every arm; None before there are any."""
+    rows = read_table(folder / "base.csv")
+    images = _image_rows((row for row in rows if row["role"] == "base"), runs)
+    if not images:
+        return None
+    # The base model stands before the arms: MLflow orders runs by the time they began.
+    start = datetime.fromisoformat(record["started"]).timestamp()
+    content = Content("base", "base model, no adapter", start, tags={"lab.role": "base"})
+    content.points, content.pictures = _probe_means(images), _pictures(images)
+    content.digest = _digest(content)
+    return content
+
+
+def experiment_content(
+    folder: Path, record: Mapping[str, Any], note: str, tables: dict[str, str]
+) -> Content:
+    """Read what belongs to the sweep as a whole: report, sheets, tables."""
+    begun = datetime.fromisoformat(record["started"]).timestamp()
+    ended = datetime.fromisoformat(record["finished"]).timestamp()
+    files = [(folder / name, "") for name in _SWEEP_FILES if (folder / name).exists()]
+    for name in _SWEEP_FOLDERS:
+        for path in sorted((folder / name).rglob("*")):
+            if path.is_file():
+                files.append((path, path.parent.relative_to(folder).as_posix()))
+    tags = {"lab.role": "summary", "mlflow.note.content": note}
+    tags["mlflow.source.git.commit"] = record.get("git_commit") or ""
+    content = Content("summary", "summary", begun, max(ended - begun, 0.0))
+    content.tags, content.files, content.tables = tags, files, tables
+    content.digest = _digest(content)
+    return content
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file as text, none when there is no such file."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def read_images(table: Path, home: Path) -> list[ImageRow]:
+    """Return the rows of an images table whose files are relative to `home`."""
+    return _image_rows(read_table(table), home)
+
+
+def _image_rows(rows: Iterable[Mapping[str, str]], home: Path) -> list[ImageRow]:
+    return [
+        ImageRow(
+            row["prompt_set"],
+            row["prompt"],
+            float(row["weight"]),
+            home / row["file"],
+            {k: float(v or "nan") for k, v in row.items() if k not in _IMAGE_COLUMNS},
+        )
+        for row in rows
+    ]
+
+
+def _is_parameter(key: str) -> bool:
+    return not key.startswith(_NO_PARAMETERS)
+
+
+def _spell(value: Any) -> str:
+    """Spell a value as the command line takes it: words bare, the rest as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def as_text(text: str) -> str:
+    """Escape what Markdown and HTML would act on."""
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", text)
+
+
+def _run_tags(about: Mapping[str, Any]) -> dict[str, str]:
+    tags = {
+        "lab.arm": about["arm"],
+        "lab.seed": about["seed"],
+        "lab.role": about["role"],
+        "lab.dataset_hash": about["dataset_hash"],
+        "lab.model_fingerprint": about["model_fingerprint"],
+        "lab.versions": about.get("versions"),
+        "lab.num_trainable_parameters": about.get("num_trainable_parameters"),
+        "mlflow.source.git.commit": about.get("git_commit"),
+    }
+    return {key: _spell(value) for key, value in tags.items() if value is not None}
+
+
+def _history(folder: Path) -> list[Point]:
+    points = []
+    for group, skipped in (("train", ()), ("performance", ("seconds",))):
+        for row in read_table(folder / f"{group}.csv"):
+            step = int(row.pop("step"))
+            values = {k: float(v) for k, v in row.items() if v and k not in skipped}
+            points += [Point(_metric_key(group, k), v, step) for k, v in values.items()]
+    return points
+
+
+def _checks(folder: Path) -> list[Point]:
+    checks = read_json(folder / "checks.json") or {}
+    return [Point(_metric_key("check", key), float(value)) for key, value in checks.items()]
+
+
+def _probe_means(images: Sequence[ImageRow]) -> list[Point]:
+    """Average each probe over the images of a prompt set; NaN is an image it does not apply to."""
+    groups: dict[str, list[float]] = defaultdict(list)
+    for image in images:
+        own = "" if image.weight in (0, 1) else f" weight {image.weight:g}"
+        for probe, value in image.probes.items():
+            if math.isfinite(value):
+                groups[_metric_key(probe, image.prompt_set + own)].append(value)
+    return [Point(key, math.fsum(values) / len(values)) for key, values in groups.items()]
+
+
+def _pictures(images: Sequence[ImageRow]) -> dict[str, list[Path]]:
+    """Choose what the comparison shows: each prompt at the full weight of the adapter."""
+    weight = min((image.weight for image in images), key=lambda w: abs(w - 1), default=1.0)
+    chosen: dict[str, list[Path]] = defaultdict(list)
+    for image in images:
+        if image.weight == weight and image.path.exists():
+            if image.path not in chosen[image.prompt]:  # a prompt may be in two sets
+                chosen[image.prompt].append(image.path)
+    pictures: dict[str, list[Path]] = {}
+    for prompt, paths in chosen.items():
+        key = image_key(prompt)
+        # Prompts that differ only in signs that a key cannot hold.
+        twins = sum(other.startswith(key) for other in pictures)
+        pictures[f"{key} {twins + 1}" if key in pictures else key] = paths
+    return pictures
+
+
+def image_key(prompt: str) -> str:
+    """Return where a prompt's images are found: `final/<prompt>`, in characters MLflow takes."""
+    legal = re.sub(r"[^A-Za-z0-9_. -]+", " ", prompt)[:_KEY_LENGTH].strip(" .")
+    return f"final/{legal or 'empty prompt'}"
+
+
+def _metric_key(*parts: str) -> str:
+    return re.sub(r"[^\w/. -]+", "_", "/".join(parts))
+
+
+def _dataset(
+    about: Mapping[str, Any], config: Mapping[str, Any], runs: Path
+) -> tuple[str, str, list[str]] | None:
+    digest = about.get("dataset_hash")
+    if not digest:
+        return None
+    path = runs / "_datasets" / digest / "metadata.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return config["dataset"]["name"], digest, [json.loads(line)["text"] for line in lines]
+
+
+def _digest(content: Content) -> str:
+    """Hash what is mirrored; of files that are not text, name and size stand for the rest."""
+    said = [_LAYOUT, content.name, content.failed, content.params, content.tags]
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+    shown = [(path, key) for key, paths in content.pictures.items() for path in paths]
+    for path, place in [*content.files, *shown]:
+        digest.update(f"\0{place}/{path.name} {path.stat().st_size} ".encode())
+        if path.suffix in (".json", ".csv", ".html"):
+            digest.update(path.read_bytes())
+    digest.update(repr([(point.key, point.value) for point in content.points]).encode())
+    return digest.hexdigest()[:32]

@@ -1,0 +1,227 @@
+"""Bring MLflow up to date with the run folders: what is mirrored already is left alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lab.config import TrackingConfig
+from lab.store import read_json
+from lab.tracking.content import (
+    Content,
+    base_content,
+    experiment_content,
+    run_content,
+)
+from lab.tracking.mosaic import draw_mosaic
+from lab.tracking.note import experiment_note, verdict_table
+from lab.tracking.store import artifact_location, connect, one_writer, reported, tracking_uri
+from lab.tracking.view import chart_view, view_link
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput, Run
+
+__all__ = ["mirror_run", "mirror_sweep", "sync"]
+
+T = TypeVar("T")
+_RUN_ID, _DIGEST = "lab.run_id", "lab.digest"
+_PARAMS_PER_CALL, _METRICS_PER_CALL = 100, 500
+
+
+def mirror_run(run_folder: Path, uri: str, runs: Path) -> None:
+    """Mirror one run that is done or failed.
+
+    MLflow's points and parameters cannot be changed. So when the files of a mirrored run have
+    changed, a new MLflow run takes its place and the old one goes to MLflow's trash.
+
+    Args:
+        run_folder: `runs/<experiment>/<run_id>`.
+        uri: What `tracking_uri` returned.
+        runs: The folder of all results.
+
+    Raises:
+        TrackingUnreachable: If the store cannot be used; the files are as they were.
+    """
+    content = run_content(run_folder, runs)
+    if content is not None:
+        with one_writer(uri, runs):
+            _Experiment(run_folder.parent.name, uri, runs).publish(content)
+
+
+def mirror_sweep(experiment_folder: Path, uri: str, runs: Path) -> str:
+    """Mirror an experiment: its runs, the base model's images, a summary run, note and chart view.
+
+    Args:
+        experiment_folder: `runs/<experiment>`.
+        uri: What `tracking_uri` returned.
+        runs: The folder of all results.
+
+    Returns:
+        The link to the chart view: an address for a server, else what follows the address of
+        the UI that `serve_ui` starts.
+
+    Raises:
+        TrackingUnreachable: If the store cannot be used; the files are as they were.
+    """
+    record = read_json(experiment_folder / "sweep.json")
+    verdicts = experiment_folder / "verdicts.csv"
+    note = experiment_note(record, verdicts)
+    base = base_content(experiment_folder, runs, record)
+    found = [run_content(experiment_folder / run["run_id"], runs) for run in record["runs"]]
+    contents = [content for content in [base, *found] if content is not None]
+    tables = {"verdicts.json": verdict_table(verdicts)} if verdicts.exists() else {}
+    summary = experiment_content(experiment_folder, record, note, tables)
+    with one_writer(uri, runs):
+        experiment = _Experiment(experiment_folder.name, uri, runs)
+        for content in contents:
+            experiment.publish(content)
+        experiment.publish(summary)
+        experiment.tag({"mlflow.note.content": note} | chart_view(record, contents))
+    return view_link(uri, experiment.id)
+
+
+def sync(runs: Path, config: TrackingConfig) -> dict[str, str]:
+    """Mirror every experiment under `runs`: what `make sync` does.
+
+    Returns:
+        Experiment to the link of its chart view.
+
+    Raises:
+        TrackingUnreachable: If the store cannot be used.
+    """
+    uri = tracking_uri(config, runs)
+    folders = sorted(path.parent for path in runs.glob("*/sweep.json"))
+    return {folder.name: mirror_sweep(folder, uri, runs) for folder in folders}
+
+
+class _Experiment:
+    """The MLflow experiment of one lab experiment.
+
+    Attributes:
+        id: MLflow's id of it.
+    """
+
+    def __init__(self, name: str, uri: str, runs: Path) -> None:
+        self._uri = uri
+        self._client: MlflowClient = connect(uri)
+        with reported(uri):
+            self.id = self._find(name, artifact_location(uri, runs, name))
+            self._tags: dict[str, str] = self._client.get_experiment(self.id).tags
+
+    def _find(self, name: str, location: str | None) -> str:
+        found = self._client.get_experiment_by_name(name)
+        if found and location and found.artifact_location != location:
+            # The folder of results was moved: artifacts would be written to where it was.
+            self._client.rename_experiment(found.experiment_id, f"{name} {found.experiment_id}")
+            self._client.delete_experiment(found.experiment_id)
+            found = None
+        if found is None:
+            return self._client.create_experiment(name, artifact_location=location)
+        if found.lifecycle_stage == "deleted":
+            self._client.restore_experiment(found.experiment_id)
+        return found.experiment_id
+
+    def publish(self, content: Content) -> None:
+        """Make MLflow show `content`, unless it does so already."""
+        with reported(self._uri):
+            old = self._mirrored(content.key)
+            if old and old[0].data.tags.get(_DIGEST) == content.digest:
+                return
+            # Without metrics and parameters nothing is in the way: the run keeps its address.
+            replace = not old or bool(content.points or content.params)
+            run_id = self._create(content, old) if replace else old[0].info.run_id
+            self._fill(run_id, content)
+            self._finish(run_id, content)
+            for run in old:
+                if run.info.run_id != run_id:
+                    self._client.delete_run(run.info.run_id)
+
+    def _mirrored(self, key: str) -> list[Run]:
+        return self._client.search_runs([self.id], f"tags.`{_RUN_ID}` = '{key}'")
+
+    def _create(self, content: Content, old: Sequence[Run]) -> str:
+        # What people wrote on the run that is replaced stays; ours comes last and wins.
+        kept = {k: v for run in old for k, v in run.data.tags.items() if k != _DIGEST}
+        kept = {k: v for k, v in kept.items() if not k.startswith("mlflow.")} | _source_tags()
+        begun = round(content.start * 1000)
+        run = self._client.create_run(
+            self.id, begun, kept | {_RUN_ID: content.key}, run_name=content.name
+        )
+        return run.info.run_id
+
+    def _fill(self, run_id: str, content: Content) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+
+        client, last = self._client, max((p.step for p in content.points), default=0) or 1
+        tags = [RunTag(key, value) for key, value in content.tags.items()]
+        client.log_batch(run_id, tags=tags)
+        for part in _portions(content.params.items(), _PARAMS_PER_CALL):
+            client.log_batch(run_id, params=[Param(key, value) for key, value in part])
+        for part in _portions(content.points, _METRICS_PER_CALL):
+            metrics = [
+                # The files know steps, not times: an even pace is close enough for a time axis.
+                Metric(p.key, p.value, _time(content, p.step / last), p.step)
+                for p in part
+            ]
+            client.log_batch(run_id, metrics=metrics)
+        for path, place in content.files:
+            client.log_artifact(run_id, str(path), place or None)
+        for name, table in content.tables.items():
+            client.log_text(run_id, table, name)
+        if content.tables:
+            shown = [{"path": name, "type": "table"} for name in content.tables]
+            client.set_tag(run_id, "mlflow.loggedArtifacts", json.dumps(shown))
+        for key, paths in content.pictures.items():
+            # One step for every arm, however long it was trained: the comparison goes by step.
+            client.log_image(run_id, draw_mosaic(paths), key=key, step=0)
+        if content.dataset is not None:
+            client.log_inputs(run_id, [_dataset_input(*content.dataset)])
+
+    def _finish(self, run_id: str, content: Content) -> None:
+        self._client.set_terminated(
+            run_id, "FAILED" if content.failed else "FINISHED", _time(content, 1.0)
+        )
+        # Last: a mirror that was interrupted is no match and is made again.
+        self._client.set_tag(run_id, _DIGEST, content.digest)
+
+    def tag(self, tags: dict[str, str]) -> None:
+        """Set those of the experiment's tags that are not set so."""
+        with reported(self._uri):
+            for key, value in tags.items():
+                if self._tags.get(key) != value:
+                    self._client.set_experiment_tag(self.id, key, value)
+
+
+def _source_tags() -> dict[str, str]:
+    return {"mlflow.source.name": "lora-lab", "mlflow.source.type": "LOCAL"}
+
+
+def _time(content: Content, share: float) -> int:
+    return round((content.start + content.seconds * share) * 1000)
+
+
+def _portions(items: Any, size: int) -> Iterator[list[Any]]:
+    iterator = iter(items)
+    while portion := list(islice(iterator, size)):
+        yield portion
+
+
+def _dataset_input(name: str, digest: str, captions: Sequence[str]) -> DatasetInput:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    counts = {caption: captions.count(caption) for caption in dict.fromkeys(captions)}
+    return DatasetInput(
+        Dataset(
+            name=name,
+            digest=digest[:36],  # as long as MLflow allows
+            source_type="local",
+            source=json.dumps({"uri": f"_datasets/{digest}"}),
+            schema=json.dumps({"mlflow_colspec": [{"name": "text", "type": "string"}]}),
+            profile=json.dumps({"num_rows": len(captions), "captions": counts}),
+        ),
+        [InputTag("mlflow.data.context", "training")],
+    )

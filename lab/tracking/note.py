@@ -1,0 +1,60 @@
+"""The words of an experiment in MLflow: its question, and its verdicts as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lab.tracking.content import as_text, read_table
+
+__all__ = ["experiment_note", "verdict_table"]
+
+_LONGEST = 20_000  # characters MLflow takes
+
+
+def experiment_note(record: Mapping[str, Any], verdicts: Path) -> str:
+    """Return the note of an experiment in Markdown.
+
+    Args:
+        record: The content of `sweep.json`.
+        verdicts: The table of verdicts; it need not exist yet.
+    """
+    num_done = sum(run["status"] == "DONE" for run in record["runs"])
+    lines = [
+        f"**{as_text(record['question'])}**",
+        "",
+        f"{len(record['arms'])} arms, {num_done} of {len(record['runs'])} runs done. The run "
+        "*summary* holds the comparison page (`report/index.html`), sheets and tables.",
+        "",
+        *_markdown(read_table(verdicts)),
+    ]
+    for run in record["runs"]:
+        if run["status"] == "FAILED":
+            lines.append(
+                f"- failed: {as_text(run['arm'])} seed {run['seed']}: {as_text(run['reason'])}"
+            )
+    return "\n".join(lines)[:_LONGEST]
+
+
+def verdict_table(verdicts: Path) -> str:
+    """Return the verdicts as the JSON that MLflow's table view reads."""
+    import pandas as pd
+
+    frame = pd.read_csv(verdicts, keep_default_na=False)
+    return str(frame.to_json(orient="split", index=False))
+
+
+def _markdown(rows: list[dict[str, str]]) -> list[str]:
+    if not rows:
+        return []
+    columns = list(rows[0])
+    table = [columns, ["---"] * len(columns), *([row[c] for c in columns] for row in rows)]
+    return [f"| {' | '.join(map(_cell, cells))} |" for cells in table] + [""]
+
+
+def _cell(value: str) -> str:
+    try:
+        return value if value.lstrip("-").isdigit() else f"{float(value):.3g}"
+    except ValueError:
+        return value if value == "---" else as_text(value)

@@ -1,0 +1,169 @@
+"""Where the mirror is kept: the lab's own SQLite store under `runs/`, or a server."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab.config import TrackingConfig
+from lab.errors import LabError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+__all__ = [
+    "TrackingUnreachable",
+    "artifact_location",
+    "connect",
+    "one_writer",
+    "prepare_store",
+    "reported",
+    "tracking_uri",
+]
+
+_SQLITE = "sqlite:///"
+# A server that is down shall cost seconds, not MLflow's four minutes of retries.
+_ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+class TrackingUnreachable(Exception):
+    """The tracking store cannot be used now; `make sync` mirrors the run folders later."""
+
+
+def tracking_uri(config: TrackingConfig, runs: Path) -> str:
+    """Return where runs are mirrored to.
+
+    Args:
+        config: Its `uri` comes first, then the environment variable `LAB_TRACKING_URI`, then the
+            lab's own store `mlflow.db`.
+        runs: The folder of all results.
+
+    Raises:
+        LabError: If the address is not one that MLflow can keep runs at.
+    """
+    uri = config.uri or os.environ.get("LAB_TRACKING_URI", "")
+    if not uri:
+        return f"{_SQLITE}{runs.resolve() / 'mlflow.db'}"
+    name = "tracking.uri" if config.uri else "LAB_TRACKING_URI"
+    if "://" not in uri or uri.startswith("file:"):
+        raise LabError(
+            f"{name} must be the address of a server or database, such as "
+            f"http://localhost:5000 or sqlite:////folder/mlflow.db, got {uri!r}"
+        )
+    if uri.startswith(_SQLITE) and not Path(uri.removeprefix(_SQLITE)).is_absolute():
+        raise LabError(f"{name} must name an absolute path (sqlite:////folder/...), got {uri!r}")
+    return uri
+
+
+def artifact_location(uri: str, runs: Path, experiment: str) -> str | None:
+    """Return the folder of an experiment's artifacts; None leaves the choice to a server."""
+    if uri.startswith(("http://", "https://")):
+        return None
+    return (runs.resolve() / "mlartifacts" / experiment).as_uri()
+
+
+def prepare_store(uri: str) -> None:
+    """Create the tables of a SQLite store unless it exists; anything else needs no preparation.
+
+    MLflow's migrations take 6 to 8 seconds. They run in a process of their own on a file beside
+    the store, which is renamed when it is whole: call this from a thread while something else
+    is computed, and from anywhere again; whoever comes second waits. Write-ahead logging lets
+    the UI read while a sweep writes.
+
+    Raises:
+        TrackingUnreachable: If the store cannot be created.
+    """
+    path = _database(uri)
+    if path is None or path.exists():
+        return
+    with reported(uri), _locked(path.with_name(f"{path.name}.lock")):
+        if path.exists():
+            return
+        unfinished = path.with_name(f".{path.name}.unfinished")
+        unfinished.unlink(missing_ok=True)  # of a process that was killed here
+        # -P: the project's folder `datasets/` must not be importable.
+        command = [sys.executable, "-P", "-m", "mlflow", "db", "upgrade", f"{_SQLITE}{unfinished}"]
+        subprocess.run(
+            command, check=True, capture_output=True, text=True, env=os.environ | _ENVIRONMENT
+        )
+        with closing(sqlite3.connect(unfinished)) as database:
+            database.execute("PRAGMA journal_mode = WAL")
+        unfinished.replace(path)
+
+
+def connect(uri: str) -> MlflowClient:
+    """Return a client of the store, which is created first where it is the lab's own.
+
+    Raises:
+        TrackingUnreachable: If the store cannot be created.
+    """
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    prepare_store(uri)
+    from mlflow import MlflowClient
+
+    with reported(uri):
+        return MlflowClient(uri)
+
+
+@contextmanager
+def one_writer(uri: str, runs: Path) -> Iterator[None]:
+    """Let one process at a time mirror, so that no run is mirrored twice."""
+    with ExitStack() as stack:
+        with reported(uri):
+            stack.enter_context(_locked(runs / ".mirror.lock"))
+        yield
+
+
+@contextmanager
+def reported(uri: str) -> Iterator[None]:
+    """Turn whatever a store can fail with into one exception.
+
+    Raises:
+        TrackingUnreachable: With the first line of the reason.
+    """
+    try:
+        yield
+    except (OSError, sqlite3.Error, subprocess.CalledProcessError) as error:
+        raise TrackingUnreachable(_sentence(uri, getattr(error, "stderr", "") or error)) from error
+    except Exception as error:
+        # MLflow's and SQLAlchemy's own types: naming them would import MLflow.
+        if type(error).__module__.partition(".")[0] not in ("mlflow", "sqlalchemy", "requests"):
+            raise
+        raise TrackingUnreachable(_sentence(uri, error)) from error
+
+
+def _sentence(uri: str, reason: object) -> str:
+    lines = str(reason).strip().splitlines() or [type(reason).__name__]
+    # Of a traceback the last line says what happened, of a message the first.
+    line = lines[-1] if lines[0].startswith("Traceback") else lines[0]
+    address = re.sub(r"//[^/@]*@", "//", uri)  # without a password
+    return f"the tracking store {address} cannot be used: {line}"
+
+
+def _database(uri: str) -> Path | None:
+    return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock file; wait for another process that does."""
+    import fcntl  # absent on Windows, which the lab does not support
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield

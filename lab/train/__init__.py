@@ -1,0 +1,1 @@
+"""Training: one adapter on the resident base, resumable, every draw addressed by its step."""

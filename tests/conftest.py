@@ -1,0 +1,117 @@
+"""Shared fixtures: a Stable Diffusion of the real classes at toy size, and a place for results."""
+
+import json
+import os
+
+# No test may reach for a hub or phone home.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+
+import pytest
+
+WORDS = "monster red green blue square circle triangle cat dog a on background".split()
+
+
+def build_tiny_model(folder, seed=0):
+    """Write a diffusers folder with random weights: every component real, none of them trained."""
+    import torch
+    from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        unet = UNet2DConditionModel(
+            sample_size=8,
+            in_channels=4,
+            out_channels=4,
+            block_out_channels=(16, 32),
+            layers_per_block=1,
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+            cross_attention_dim=16,
+            attention_head_dim=8,
+            norm_num_groups=4,
+        )
+        vae = AutoencoderKL(
+            block_out_channels=(8, 16),
+            down_block_types=("DownEncoderBlock2D",) * 2,
+            up_block_types=("UpDecoderBlock2D",) * 2,
+            latent_channels=4,
+            norm_num_groups=4,
+            sample_size=16,
+        )
+        text = CLIPTextModel(
+            CLIPTextConfig(
+                vocab_size=64,
+                hidden_size=16,
+                intermediate_size=32,
+                num_hidden_layers=2,
+                num_attention_heads=2,
+                max_position_embeddings=8,
+                bos_token_id=0,
+                eos_token_id=1,
+                pad_token_id=1,
+            )
+        )
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    tokens = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
+    vocabulary = {token: index for index, token in enumerate(tokens)}
+    source = folder / "source"
+    source.mkdir(parents=True)
+    (source / "vocab.json").write_text(json.dumps(vocabulary))
+    (source / "merges.txt").write_text("#version: 0.2\n")
+    tokenizer = CLIPTokenizer.from_pretrained(source)
+    scheduler = DDPMScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False
+    )
+    parts = {"unet": unet, "vae": vae, "text_encoder": text, "tokenizer": tokenizer}
+    for name, part in {**parts, "scheduler": scheduler}.items():
+        part.save_pretrained(folder / "model" / name)
+    index = {
+        "_class_name": "StableDiffusionPipeline",
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+        "text_encoder": ["transformers", "CLIPTextModel"],
+        "tokenizer": ["transformers", "CLIPTokenizer"],
+        "scheduler": ["diffusers", "DDPMScheduler"],
+        "safety_checker": [None, None],
+        "feature_extractor": [None, None],
+        "image_encoder": [None, None],
+        "requires_safety_checker": False,
+    }
+    (folder / "model" / "model_index.json").write_text(json.dumps(index))
+    return folder / "model"
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory):
+    """Folder of the toy model."""
+    return build_tiny_model(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def base(tiny_model, tmp_path):
+    """The toy model, loaded in fp32 with empty caches."""
+    from lab.model.base import load_base
+
+    return load_base(tiny_model, "tiny", tmp_path / "cache", "fp32")
+
+
+@pytest.fixture
+def overrides(tiny_model, tmp_path):
+    """Overrides that make a run small: toy model, few steps, results below tmp_path."""
+    return [
+        "model=path",
+        f"model.path={tiny_model}",
+        "model.resolution_px=16",
+        "model.precision=fp32",
+        "adapter.rank=2",
+        "train.num_steps=4",
+        "train.batch_size=2",
+        "train.checkpoint_every=2",
+        "sample.num_images=2",
+        "sample.batch_size=2",
+        "sample.num_steps=2",
+        f"paths.runs={tmp_path / 'runs'}",
+        "tracking.enabled=false",
+    ]

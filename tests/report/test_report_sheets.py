@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from lab.analysis import open_sweep
+from lab.drawing import fit_picture
+from lab.report.grid import draw_grid
+from lab.report.sheets import sample_sheet, slug, write_sheets
+
+
+def test_base_comes_first_and_every_arm_and_seed_has_a_row(sweep_folder):
+    sweep = open_sweep(sweep_folder.name, sweep_folder.root)
+    sheet, frame = sample_sheet(sweep, "tagged", "green monster")
+    rows = list(dict.fromkeys(frame["row"]))
+    assert rows[0] == "base model"
+    assert rows[1:] == [
+        *(f"template=monster · seed {seed}" for seed in range(3)),
+        *(f"template={{colour}} monster · seed {seed}" for seed in range(2)),
+    ]
+    assert frame.groupby("row").size().eq(4).all()
+    assert sheet.size[1] > 6 * 128
+
+
+def test_small_pictures_are_enlarged_to_crisp_squares():
+    noise = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    large = np.asarray(fit_picture(Image.fromarray(noise), 128))
+    assert large.shape == (128, 128, 3)
+    assert np.array_equal(large, noise.repeat(16, axis=0).repeat(16, axis=1))
+
+
+def test_large_pictures_are_reduced_to_the_cell():
+    assert fit_picture(Image.new("RGB", (512, 256)), 128).size == (128, 64)
+
+
+def test_labels_that_do_not_fit_the_cells_are_refused():
+    with pytest.raises(ValueError, match="do not fit"):
+        draw_grid([[None, None]], title="t", rows=["a"], columns=["b"])
+
+
+def test_a_huge_sheet_stays_within_what_viewers_open():
+    picture = np.zeros((8, 8, 3), np.uint8)
+    sheet = draw_grid([[picture]] * 400, title="t", rows=["r"] * 400, columns=["c"])
+    assert max(sheet.size) < 17_000
+
+
+def test_one_file_per_prompt_and_weight(make_sweep_folder):
+    folder = make_sweep_folder(seeds=1, images=1, weights=(0.5, 1.0))
+    files = {path.name for path in write_sheets(folder.path)}
+    assert {"trigger-monster.png", "trigger-monster-w0.5.png", "neutral-empty.png"} <= files
+    assert len(files) == 12
+    assert all((folder.path / "sheets" / name).is_file() for name in files)
+
+
+def test_slug_is_a_short_plain_name():
+    assert slug("A red Monster!") == "a-red-monster"
+    assert slug("…") == "empty"
+    assert len(slug("word " * 100)) <= 60
