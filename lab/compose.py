@@ -184,6 +184,8 @@ def check_overrides(overrides: Sequence[str]) -> None:
                     f"experiment must be one name, got '{item.partition('=')[2]}': "
                     "run one sweep for each experiment"
                 )
-            name = item.partition("=")[2]
-            if name not in (names := list_experiments()):
+            name, names = item.partition("=")[2], list_experiments()
+            if not name:
+                raise LabError(f"EXP must be given; available: {', '.join(names)}")
+            if name not in names:
                 raise LabError(unknown("experiment", name, names))

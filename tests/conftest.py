@@ -62,7 +62,11 @@ def build_tiny_model(folder, seed=0):
     (source / "merges.txt").write_text("#version: 0.2\n")
     tokenizer = CLIPTokenizer.from_pretrained(source)
     scheduler = DDPMScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        steps_offset=1,
     )
     parts = {"unet": unet, "vae": vae, "text_encoder": text, "tokenizer": tokenizer}
     for name, part in {**parts, "scheduler": scheduler}.items():

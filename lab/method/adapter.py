@@ -130,9 +130,13 @@ class Adapter:
         return sum(item.numel() for group in self.parameters.values() for item in group)
 
     def set_weight(self, weight: float) -> None:
-        """Scale what the adapter adds: 0 is the base model, 1 the adapter as trained."""
+        """Scale what the adapter adds: 0 is the base model, 1 the adapter as trained.
+
+        DoRA's trained magnitudes do not scale with it, so 0 switches the layers off instead.
+        """
         for model in self._models.values():
             for layer in self._layers(model):
+                layer.enable_adapters(weight != 0)
                 layer.set_scale(NAME, weight)
 
     def encode_prompts(self, prompts: list[str]) -> torch.Tensor:

@@ -128,6 +128,8 @@ class BaseModel:
 def load_base(folder: Path, fingerprint: str, cache: Path, precision: str) -> BaseModel:
     """Load a base model onto the first accelerator, or onto the CPU."""
     from accelerate import PartialState
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     torch.use_deterministic_algorithms(True)
     return BaseModel(folder, fingerprint, cache, precision, PartialState().device)

@@ -13,14 +13,14 @@ from lab.drawing import fit_picture
 __all__ = ["draw_mosaic"]
 
 _SIDE_PX = 512
-_MAX_IMAGES = 9
+_MAX_IMAGES = 4
 
 
 def draw_mosaic(paths: Sequence[Path]) -> Image.Image:
     """Arrange the first images in a square: the same generation seed at the same place.
 
     Args:
-        paths: The images in the order of their generation seeds; at most nine are shown.
+        paths: The images in the order of their generation seeds; at most four are shown.
 
     Returns:
         About 512 pixels a side; small images are enlarged by a whole number.

@@ -1,23 +1,101 @@
-"""The view that the printed link opens: arms side by side, varied settings first."""
+"""The view that the printed link opens: pictures of all arms first, then what differs.
+
+MLflow keeps shared views as tags of an experiment and opens the one that an address names. Where
+another version of MLflow should not understand it, the plain chart view is one click away.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from lab.tracking.content import Content
+from lab.tracking.content import Content, image_key
 
-__all__ = ["chart_view", "view_link"]
+__all__ = ["chart_view", "run_colours", "varied_parameters", "view_link"]
 
 _VIEW = "lab"
+# Okabe and Ito: told apart with any kind of colour vision.
+_HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 
 
 def view_link(uri: str, experiment_id: str) -> str:
-    """Return the link to an experiment's chart view; without a server, what follows its address."""
+    """Return the link to the chart view; without a server, what follows the UI's address."""
     server = uri.rstrip("/") if uri.startswith(("http://", "https://")) else ""
-    return f"{server}/#/experiments/{experiment_id}/runs?compareRunsMode=CHART&viewStateShareKey={_VIEW}"
+    query = f"compareRunsMode=CHART&viewStateShareKey={_VIEW}"
+    return f"{server}/#/experiments/{experiment_id}/runs?{query}"
+
+
+def varied_parameters(contents: Iterable[Content]) -> list[str]:
+    """Return the parameters whose values differ between runs, in the order of the configuration."""
+    levels: dict[str, set[str]] = {}
+    for content in contents:
+        for key, value in content.params.items():
+            levels.setdefault(key, set()).add(value)
+    return [key for key, values in levels.items() if len(values) > 1]
 
 
 def chart_view(record: Mapping[str, Any], contents: Sequence[Content]) -> dict[str, str]:
-    """Return the experiment tag that holds the view, as MLflow's own "share" button writes it."""
-    return {}
+    """Return the experiment's tag that holds the view.
+
+    Args:
+        record: The content of `sweep.json`, for the order of the prompts.
+        contents: What the runs of the experiment hold.
+    """
+    asked = [image_key(prompt) for prompts in record["prompts"].values() for prompt in prompts]
+    shown = {key for content in contents for key in content.pictures}
+    pictures = [key for key in dict.fromkeys(asked) if key in shown]
+    pictures += sorted(shown - set(pictures))
+    view = {
+        "selectedColumns": [
+            *(f"params.`{key}`" for key in varied_parameters(contents)),
+            "attributes.`Dataset`",
+        ],
+        "compareRunSections": [
+            _section("prompts x runs", cardHeight=720),
+            _section("final", cardHeight=720),
+            _section("settings that differ"),
+        ],
+        "compareRunCharts": [
+            _images("prompts x runs", pictures),
+            *(_images("final", [key]) for key in pictures),
+            _card("settings that differ", "DIFFERENCE")
+            | {"chartName": "Settings that differ", "compareGroups": ["Parameters"]}
+            | {"showDifferencesOnly": True, "showChangeFromBaseline": False},
+        ],
+        # Sections in this order; MLflow adds those of the metrics behind them.
+        "isAccordionReordered": True,
+    }
+    return {f"mlflow.sharedViewState.{_VIEW}": json.dumps(view)}
+
+
+def run_colours(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return a colour for each run: one hue per arm, lighter from training seed to training seed."""
+    hues = {arm["label"]: _HUES[i % len(_HUES)] for i, arm in enumerate(record["arms"])}
+    seen: Counter[str] = Counter()
+    colours = {"base": "#888888"}
+    for run in record["runs"]:
+        white = min(0.22 * seen[run["arm"]], 0.66)
+        seen[run["arm"]] += 1
+        hue = hues.get(run["arm"], "#444444")
+        parts = [int(hue[i : i + 2], 16) for i in (1, 3, 5)]
+        mixed = (round(part + (255 - part) * white) for part in parts)
+        colours[run["run_id"]] = "#" + "".join(f"{part:02x}" for part in mixed)
+    return colours
+
+
+def _section(name: str, **layout: Any) -> dict[str, Any]:
+    own = {"uuid": name, "name": name, "display": True, "isReordered": False, "columns": 1}
+    return own | layout
+
+
+def _card(section: str, kind: str, name: str = "") -> dict[str, Any]:
+    own = {"uuid": f"{section} {name or kind}", "metricSectionId": section, "type": kind}
+    return own | {"runsCountToCompare": 10, "deleted": False, "isGenerated": False}
+
+
+def _images(section: str, keys: Sequence[str]) -> dict[str, Any]:
+    """Return a card: a grid of prompts and runs for several keys, large pictures for one."""
+    own = {"imageKeys": list(keys), "step": 0, "showRunParams": False}
+    return _card(section, "IMAGE", " ".join(keys)) | own

@@ -1,0 +1,117 @@
+"""The balanced table behind a claim: adapter minus base on the same noise, seed by seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from lab.errors import raise_if
+
+__all__ = ["Cells", "build_cells", "subtract_cells"]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Adapter and base on the same prompts and the same noise.
+
+    A cell is the mean over the prompts that could be read there in the base and in every training
+    seed. A generation seed without one is left out.
+
+    Args:
+        differences: Adapter minus base, shape `(S, G)`.
+        base: The base model's values, shape `(G,)`.
+        train_seeds: S of them.
+        generation_seeds: The G that could be read.
+        nan_share_arm: Share of the adapter's images that the probe could not read.
+        nan_share_base: The same for the base model's images.
+    """
+
+    differences: np.ndarray
+    base: np.ndarray
+    train_seeds: tuple[int, ...]
+    generation_seeds: tuple[int, ...]
+    nan_share_arm: float
+    nan_share_base: float
+
+
+def build_cells(arm: pd.DataFrame, base: pd.DataFrame, what: str) -> Cells:
+    """Pair an arm's images with the base model's.
+
+    Args:
+        arm: One arm's images at one adapter weight, on the prompts of the claim: `train_seed`,
+            `prompt`, `generation_seed`, `value`.
+        base: The base model's images on the same prompts; more than needed does no harm.
+        what: What the messages name first: the claim and the arm.
+
+    Raises:
+        LabError: If an image is missing or there twice, naming the training seeds.
+    """
+    mistakes = []
+    if arm.empty:
+        mistakes.append(f"{what} has no images on these prompts at this adapter weight")
+    for frame, who in ((arm, what), (base, f"{what}: the base model")):
+        twice = frame.duplicated(["train_seed", "prompt", "generation_seed"])
+        if twice.any():
+            mistakes.append(f"{who} has {int(twice.sum())} images twice")
+    raise_if(mistakes)
+
+    index = ["prompt", "generation_seed"]
+    drawn = arm.assign(there=1.0).pivot(index=index, columns="train_seed", values=["value", "there"])
+    there = drawn["there"].notna()
+    for seed in there.columns[~there.all()]:
+        prompt, generation_seed = there.index[~there[seed]][0]
+        mistakes.append(
+            f"{what}, train seed {int(seed)} lacks {int((~there[seed]).sum())} of {len(there)} "
+            f"images that other seeds have, the first for prompt {prompt!r}, "
+            f"generation seed {int(generation_seed)}"
+        )
+    values = drawn["value"]
+    origin = base.set_index(index)["value"]
+    lacking = values.index.difference(origin.index)
+    if len(lacking):
+        prompt, generation_seed = lacking[0]
+        mistakes.append(
+            f"{what}: the base model lacks {len(lacking)} of its {len(values)} images, the first "
+            f"for prompt {prompt!r}, generation seed {int(generation_seed)}"
+        )
+    num_images = values.groupby("generation_seed").size()
+    if num_images.nunique() > 1:
+        mistakes.append(
+            f"{what} must have every prompt for every generation seed, got "
+            f"{num_images.min()} to {num_images.max()} prompts"
+        )
+    raise_if(mistakes)
+
+    origin = origin.loc[values.index]
+    readable = values.notna().all(axis=1) & origin.notna()
+    table = values[readable].groupby("generation_seed").mean()
+    column = origin[readable].groupby("generation_seed").mean()
+    return Cells(
+        differences=(table.to_numpy() - column.to_numpy()[:, None]).T,
+        base=column.to_numpy(),
+        train_seeds=tuple(int(seed) for seed in table.columns),
+        generation_seeds=tuple(int(seed) for seed in table.index),
+        nan_share_arm=float(values.isna().to_numpy().mean()),
+        nan_share_base=float(origin.isna().mean()),
+    )
+
+
+def subtract_cells(cells: Cells, contrast: Cells) -> Cells:
+    """Return the interaction: the shift on one prompt set minus the shift on another.
+
+    Pairs by generation seed and keeps those that both could read. The base values stay those of
+    `cells`; a share of unreadable images is the larger of the two.
+    """
+    both = sorted(set(cells.generation_seeds) & set(contrast.generation_seeds))
+    own = [cells.generation_seeds.index(seed) for seed in both]
+    other = [contrast.generation_seeds.index(seed) for seed in both]
+    return Cells(
+        differences=cells.differences[:, own] - contrast.differences[:, other],
+        base=cells.base[own],
+        train_seeds=cells.train_seeds,
+        generation_seeds=tuple(both),
+        nan_share_arm=max(cells.nan_share_arm, contrast.nan_share_arm),
+        nan_share_base=max(cells.nan_share_base, contrast.nan_share_base),
+    )

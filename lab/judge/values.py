@@ -1,0 +1,109 @@
+"""What a claim reads: one value per image, out of the long table of measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from lab.config import ClaimConfig
+from lab.errors import raise_if, unknown
+
+__all__ = ["COLUMNS", "IMAGE_KEYS", "claim_arms", "claim_values", "outside_support"]
+
+# One image, whatever its role.
+IMAGE_KEYS = ["arm", "role", "train_seed", "prompt_set", "prompt", "generation_seed", "weight"]
+COLUMNS = (*IMAGE_KEYS, "probe", "value")
+
+
+def claim_arms(measurements: pd.DataFrame, name: str, claim: ClaimConfig) -> list[str]:
+    """Return the labels of the arms that a claim speaks of, in their order in the table.
+
+    Args:
+        measurements: The long table, with one more column for every factor that a claim names.
+        name: The claim's name, for the message.
+        claim: The claim; its `arm` maps factors to levels, compared by their spelling.
+
+    Raises:
+        LabError: If a factor is not a column, or no arm has the levels.
+    """
+    rows = measurements[measurements["role"] == "arm"]
+    raise_if(
+        [
+            unknown(f"experiment.claims.{name}.arm: factor", key, rows.columns)
+            for key in claim.arm
+            if key not in rows.columns
+        ]
+    )
+    for key, level in claim.arm.items():
+        rows = rows[rows[key].astype(str) == str(level)]
+    arms = list(dict.fromkeys(rows["arm"]))
+    levels = ", ".join(f"{key}={level}" for key, level in claim.arm.items())
+    raise_if([] if arms else [f"experiment.claims.{name}.arm matches no arm: {levels or 'none'}"])
+    return arms
+
+
+def claim_values(measurements: pd.DataFrame, name: str, claim: ClaimConfig) -> pd.DataFrame:
+    """Return the value that a claim reads on every image.
+
+    * With `probe`, the probe's value.
+    * With `matched`, on each prompt the probe that belongs to it minus the mean of the other
+      prompts' probes; images of other prompts are left out.
+    * With `support`, 1 where the value is outside what the training images have, else 0.
+
+    NaN stays NaN: the probe found nothing to read.
+
+    Args:
+        measurements: The long table with `COLUMNS`.
+        name: The claim's name, for the message.
+        claim: The claim.
+
+    Returns:
+        `IMAGE_KEYS` and `value`, one row per image.
+
+    Raises:
+        LabError: If a probe of the claim was not measured.
+    """
+    probes = set(claim.matched.values()) if claim.matched else {claim.probe}
+    measured = set(measurements["probe"].unique())
+    raise_if(
+        [
+            unknown(f"experiment.claims.{name}: probe", probe, measured)
+            for probe in sorted(probes - measured)
+        ]
+    )
+    if claim.matched:
+        return _matched_values(measurements, claim.matched)
+    values = measurements.loc[measurements["probe"] == claim.probe, [*IMAGE_KEYS, "value"]].copy()
+    if claim.support:
+        outside = outside_support(values["value"].to_numpy(), claim)
+        values["value"] = np.where(values["value"].isna(), np.nan, outside)
+    return values
+
+
+def outside_support(values: np.ndarray, claim: ClaimConfig) -> np.ndarray:
+    """Return where values lie beyond (`generalised`) or between (`interpolated`) the support.
+
+    Args:
+        values: The probe's values, shape `(N,)`; they are compared by the nearest 1e-6.
+        claim: A claim with `support`.
+
+    Returns:
+        Shape `(N,)`, bool.
+    """
+    support = np.array(claim.support, dtype=float)
+    if claim.kind == "generalised":
+        return values > support.max() + 1e-6
+    seen = np.isclose(values[:, None], support, atol=1e-6).any(axis=1)
+    return (values > support.min()) & (values < support.max()) & ~seen
+
+
+def _matched_values(measurements: pd.DataFrame, matched: Mapping[str, str]) -> pd.DataFrame:
+    probes = sorted(set(matched.values()))
+    rows = measurements[measurements["prompt"].isin(matched) & measurements["probe"].isin(probes)]
+    own = rows["probe"] == rows["prompt"].map(matched)
+    signed = rows["value"] * np.where(own, 1.0, -1.0 / (len(probes) - 1))
+    # A sum over one image's probes; NaN in any of them makes the image unreadable.
+    grouped = rows.assign(value=signed).groupby(IMAGE_KEYS, dropna=False, sort=False)["value"]
+    return grouped.agg(lambda values: values.sum(skipna=False)).reset_index()
