@@ -58,7 +58,9 @@ def build_cells(arm: pd.DataFrame, base: pd.DataFrame, what: str) -> Cells:
     raise_if(mistakes)
 
     index = ["prompt", "generation_seed"]
-    drawn = arm.assign(there=1.0).pivot(index=index, columns="train_seed", values=["value", "there"])
+    drawn = arm.assign(there=1.0).pivot(
+        index=index, columns="train_seed", values=["value", "there"]
+    )
     there = drawn["there"].notna()
     for seed in there.columns[~there.all()]:
         prompt, generation_seed = there.index[~there[seed]][0]

@@ -50,7 +50,7 @@ class Crossed:
         return self.mean - half, self.mean + half
 
     def p_value(self) -> np.ndarray:
-        """Return the two-sided p of the mean being 0, shape `(...)`; 0 or 1 where nothing varies."""
+        """Return the two-sided p of a mean of 0, shape `(...)`; 0 or 1 where nothing varies."""
         error = self.standard_error
         nonzero = np.where(error > 0, error, 1)
         p = 2 * stats.t.sf(np.abs(self.mean) / nonzero, self.df)

@@ -52,7 +52,7 @@ def learning_index_table(
 
 
 def improvement_probability(differences: np.ndarray, towards: float) -> float:
-    """Return the chance that an adapter's image is nearer in direction to training than the base's.
+    """Return the chance that an image moves from the base towards the training set.
 
     Ties count half.
 

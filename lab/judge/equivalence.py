@@ -16,7 +16,8 @@ def tost_p(analysis: Crossed, bound: float) -> float:
     It is below .05 exactly when the 90 % interval lies inside the bounds.
 
     References:
-        Schuirmann (1987), A comparison of the two one-sided tests procedure and the power approach.
+        Schuirmann (1987), A comparison of the two one-sided tests procedure and the power
+        approach.
 
     Args:
         analysis: The crossed analysis of one table.

@@ -13,7 +13,9 @@ __all__ = [
 
 
 def holm_adjusted(p: np.ndarray) -> np.ndarray:
-    r"""Return Holm's adjusted p: :math:`\tilde p_{(k)} = \max_{j \le k} \min((m - j + 1) p_{(j)}, 1)`.
+    r"""Return Holm's adjusted p.
+
+    .. math:: \tilde p_{(k)} = \max_{j \le k} \min((m - j + 1)\, p_{(j)}, 1)
 
     References:
         Holm (1979), A simple sequentially rejective multiple test procedure.
@@ -55,7 +57,9 @@ def holm_levels(p: np.ndarray, alpha: float = 0.05) -> np.ndarray:
 
 
 def benjamini_hochberg_adjusted(p: np.ndarray) -> np.ndarray:
-    r"""Return adjusted p: :math:`\tilde p_{(k)} = \min_{j \ge k} \min(m p_{(j)} / j, 1)`.
+    r"""Return Benjamini and Hochberg's adjusted p.
+
+    .. math:: \tilde p_{(k)} = \min_{j \ge k} \min(m\, p_{(j)} / j, 1)
 
     References:
         Benjamini and Hochberg (1995), Controlling the false discovery rate.
@@ -74,9 +78,9 @@ def benjamini_hochberg_adjusted(p: np.ndarray) -> np.ndarray:
 
 
 def benjamini_hochberg_level(p: np.ndarray, alpha: float = 0.05) -> float:
-    r"""Return the one interval level that agrees with Benjamini-Hochberg: :math:`1 - R \alpha / m`.
+    r"""Return the one interval level that agrees with Benjamini-Hochberg.
 
-    R is the number of discoveries, at least 1. Among the intervals of discoveries the expected
+    The level is :math:`1 - R \alpha / m`. R is the number of discoveries, at least 1. Among the intervals of discoveries the expected
     share that misses its value is at most alpha.
 
     References:

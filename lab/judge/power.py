@@ -27,7 +27,11 @@ class Plan:
 
 
 def deciding_plan(
-    components: np.ndarray, margin: float, level: float = 0.95, *, at_least: tuple[int, int] = (2, 2)
+    components: np.ndarray,
+    margin: float,
+    level: float = 0.95,
+    *,
+    at_least: tuple[int, int] = (2, 2),
 ) -> Plan | None:
     r"""Return the fewest images for which the interval would clear `margin` four times in five.
 

@@ -132,7 +132,7 @@ def run_content(folder: Path, runs: Path) -> Content | None:
         start=ended.stat().st_mtime - seconds,
         seconds=seconds,
         failed=done is None,
-        params={k: _spell(v) for k, v in flatten(config).items() if _is_parameter(k)},
+        params=_parameters(config, about["levels"]),
         tags=_run_tags(about),
         points=[*_history(folder), *_checks(folder), *_probe_means(images)],
         files=[(folder / name, "") for name in _RUN_FILES if (folder / name).exists()],
@@ -205,8 +205,11 @@ def _image_rows(rows: Iterable[Mapping[str, str]], home: Path) -> list[ImageRow]
     ]
 
 
-def _is_parameter(key: str) -> bool:
-    return not key.startswith(_NO_PARAMETERS)
+def _parameters(config: dict[str, Any], levels: Mapping[str, Any]) -> dict[str, str]:
+    """Return the configuration by key; what is varied comes first, as the run's page lists it."""
+    flat = flatten(config)
+    keys = dict.fromkeys([*(key for key in levels if key in flat), *flat])
+    return {key: _spell(flat[key]) for key in keys if not key.startswith(_NO_PARAMETERS)}
 
 
 def _spell(value: Any) -> str:

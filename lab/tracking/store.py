@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 __all__ = [
+    "ENVIRONMENT",
     "TrackingUnreachable",
     "artifact_location",
     "connect",
@@ -30,7 +31,7 @@ __all__ = [
 
 _SQLITE = "sqlite:///"
 # A server that is down shall cost seconds, not MLflow's four minutes of retries.
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -97,7 +98,7 @@ def prepare_store(uri: str) -> None:
         # -P: the project's folder `datasets/` must not be importable.
         command = [sys.executable, "-P", "-m", "mlflow", "db", "upgrade", f"{_SQLITE}{unfinished}"]
         subprocess.run(
-            command, check=True, capture_output=True, text=True, env=os.environ | _ENVIRONMENT
+            command, check=True, capture_output=True, text=True, env=os.environ | ENVIRONMENT
         )
         with closing(sqlite3.connect(unfinished)) as database:
             database.execute("PRAGMA journal_mode = WAL")
@@ -110,7 +111,7 @@ def connect(uri: str) -> MlflowClient:
     Raises:
         TrackingUnreachable: If the store cannot be created.
     """
-    for name, value in _ENVIRONMENT.items():
+    for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     prepare_store(uri)
     from mlflow import MlflowClient

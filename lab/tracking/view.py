@@ -28,7 +28,7 @@ def view_link(uri: str, experiment_id: str) -> str:
 
 
 def varied_parameters(contents: Iterable[Content]) -> list[str]:
-    """Return the parameters whose values differ between runs, in the order of the configuration."""
+    """Return the parameters whose values differ between runs."""
     levels: dict[str, set[str]] = {}
     for content in contents:
         for key, value in content.params.items():
@@ -71,7 +71,7 @@ def chart_view(record: Mapping[str, Any], contents: Sequence[Content]) -> dict[s
 
 
 def run_colours(record: Mapping[str, Any]) -> dict[str, str]:
-    """Return a colour for each run: one hue per arm, lighter from training seed to training seed."""
+    """Return a colour for each run: a hue per arm, lighter from training seed to training seed."""
     hues = {arm["label"]: _HUES[i % len(_HUES)] for i, arm in enumerate(record["arms"])}
     seen: Counter[str] = Counter()
     colours = {"base": "#888888"}

@@ -1,0 +1,10 @@
+"""Statistics and verdicts: what may be said about each claim, and how sure that is.
+
+`judge` turns measurements into the verdict table. Nothing here imports torch.
+"""
+
+from lab.judge.crossed import Crossed, crossed
+from lab.judge.table import judge
+from lab.judge.verdict import Verdict
+
+__all__ = ["Crossed", "Verdict", "crossed", "judge"]

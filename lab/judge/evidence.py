@@ -1,0 +1,225 @@
+"""What is known about one claim in one arm, before any rule looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from lab.config import ClaimConfig
+from lab.errors import LabError
+from lab.judge.cells import Cells, build_cells, subtract_cells
+from lab.judge.crossed import Crossed, crossed
+from lab.judge.dose import rises_with_weight
+from lab.judge.effect import learning_index_table, measurable
+from lab.judge.thresholds import LEAKED_INDEX
+
+__all__ = ["Evidence", "Placebo", "build_evidence"]
+
+
+@dataclass(frozen=True)
+class Placebo:
+    """The same training on the base model's own images.
+
+    Args:
+        index: Its learning index towards the arm's training set.
+        shows: Whether its interval lies above 0 and its index reaches `LEAKED_INDEX`.
+    """
+
+    index: float
+    shows: bool
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything the rules need, for one claim in one arm.
+
+    Args:
+        name: The claim's name.
+        claim: The claim.
+        arm: The arm's label.
+        cells: Adapter minus base in the probe's unit, or in shares for a claim with `support`.
+        scale: Training minus base; NaN for a claim with `support`.
+        measurable: Whether the training set differs from the base by more than 3 SE.
+        raw: Analysis of the differences; None with one seed of a kind or too few readable ones.
+        analysis: Analysis that is judged: of the learning index, or of the raw difference for a
+            claim with `support`; None as `raw`, and where the claim is not measurable.
+        ceiling: Learning index of the base model under the outright prompts (for a claim with
+            `support` its shift in shares); None without such prompts, NaN if none could be read.
+        placebo: The placebo's shift; None where none was trained.
+        rises: Whether the effect rises with the adapter's weight; None where one weight was drawn.
+        undertrained: Training seeds whose loss on the training images is not below the base's.
+        misread_rate: Upper bound of the probe's misread rate; NaN for a claim without `support`.
+    """
+
+    name: str
+    claim: ClaimConfig
+    arm: str
+    cells: Cells
+    scale: float
+    measurable: bool
+    raw: Crossed | None
+    analysis: Crossed | None
+    ceiling: float | None
+    placebo: Placebo | None
+    rises: bool | None
+    undertrained: tuple[int, ...]
+    misread_rate: float
+
+
+def build_evidence(
+    name: str,
+    claim: ClaimConfig,
+    arm: str,
+    values: pd.DataFrame,
+    checks: pd.DataFrame,
+    misread_rate: float,
+) -> Evidence:
+    """Gather the evidence on one claim in one arm.
+
+    Args:
+        name: The claim's name.
+        claim: The claim.
+        arm: The arm's label.
+        values: What the claim reads on every image (see `lab.judge.values.claim_values`).
+        checks: Manipulation check: `arm`, `train_seed`, `loss_adapter`, `loss_base`.
+        misread_rate: Upper bound of the probe's misread rate; NaN without `support`.
+
+    Raises:
+        LabError: If an image, a control or a check that the claim needs is missing.
+    """
+    what = f"claim {name}, arm {arm}"
+    cells = _cells(values, claim, arm, arm, 1.0, what)
+    scale, is_measurable = np.nan, True
+    training = np.nan
+    if not claim.support:
+        training = _training_mean(values, claim, arm, what)
+        if cells.base.size >= 2:
+            scale = training - float(cells.base.mean())
+            is_measurable = measurable(cells.base, training)
+    raw, analysis = None, None
+    if min(cells.differences.shape) >= 2:
+        raw = crossed(cells.differences)
+        if claim.support:
+            analysis = raw
+        elif is_measurable:
+            analysis = crossed(learning_index_table(cells.differences, cells.base, training))
+    unit = 1.0 if claim.support else scale
+    return Evidence(
+        name=name,
+        claim=claim,
+        arm=arm,
+        cells=cells,
+        scale=scale,
+        measurable=is_measurable,
+        raw=raw,
+        analysis=analysis,
+        ceiling=_ceiling(values, claim, arm, cells, unit, what),
+        placebo=_placebo(values, claim, arm, unit),
+        rises=_rises(values, claim, arm, unit, what),
+        undertrained=_undertrained(checks, arm, cells.train_seeds, what),
+        misread_rate=misread_rate,
+    )
+
+
+def _of_role(values: pd.DataFrame, role: str, arm: str) -> pd.DataFrame:
+    """Return the rows of a role: those that carry the arm's label, or all where none does.
+
+    Controls are shared by all arms, but a probe that compares with the training set is measured
+    on them once for each arm.
+    """
+    rows = values[values["role"] == role]
+    own = rows[rows["arm"] == arm]
+    return rows if own.empty else own
+
+
+def _cells(
+    values: pd.DataFrame, claim: ClaimConfig, arm: str, drawn_by: str, weight: float, what: str
+) -> Cells:
+    """Return the table of a claim; `drawn_by` labels the adapter's rows, `arm` picks the base's."""
+    drawn = values[(values["arm"] == drawn_by) & (values["weight"] == weight)]
+    drawn = drawn[drawn["role"].isin(["arm", "placebo"])]
+    base = _of_role(values, "base", arm)
+    tables = [
+        build_cells(drawn[drawn["prompt_set"] == chosen], base[base["prompt_set"] == chosen], what)
+        for chosen in (claim.prompts, claim.contrast)
+        if chosen is not None
+    ]
+    return tables[0] if len(tables) == 1 else subtract_cells(*tables)
+
+
+def _training_mean(values: pd.DataFrame, claim: ClaimConfig, arm: str, what: str) -> float:
+    """Return the mean over the training images captioned with one of the claim's prompts, or all."""
+    rows = _of_role(values, "training", arm)
+    prompts = values.loc[values["prompt_set"] == claim.prompts, "prompt"]
+    captioned = rows[rows["prompt"].isin(prompts)]
+    chosen = (rows if captioned.empty else captioned)["value"].dropna()
+    if chosen.empty:
+        raise LabError(f"{what}: no training image has a value of {claim.probe or 'the probes'}")
+    return float(chosen.mean())
+
+
+def _ceiling(
+    values: pd.DataFrame, claim: ClaimConfig, arm: str, cells: Cells, unit: float, what: str
+) -> float | None:
+    if not claim.ceiling:
+        return None
+    rows = _of_role(values, "ceiling", arm)
+    lacking = [prompt for prompt in claim.ceiling if prompt not in set(rows["prompt"])]
+    if lacking:
+        raise LabError(f"{what}: no ceiling images for {', '.join(map(repr, lacking))}")
+    reached = rows.loc[rows["prompt"].isin(claim.ceiling), "value"].mean()
+    return float((reached - cells.base.mean()) / unit) if cells.base.size else np.nan
+
+
+def _placebo(values: pd.DataFrame, claim: ClaimConfig, arm: str, unit: float) -> Placebo | None:
+    rows = _of_role(values, "placebo", arm)
+    if rows.empty:
+        return None
+    label = rows["arm"].iloc[0]
+    placebo = values[(values["role"] != "arm") | (values["arm"] != label)]
+    cells = _cells(placebo, claim, arm, label, 1.0, f"claim {claim.statement}, placebo {label}")
+    table = cells.differences / unit
+    if min(table.shape) < 2:
+        index = float(table.mean()) if table.size else np.nan
+        return Placebo(index, shows=index >= LEAKED_INDEX)
+    analysis = crossed(table)
+    index = float(analysis.mean)
+    return Placebo(index, shows=index >= LEAKED_INDEX and float(analysis.interval()[0]) > 0)
+
+
+def _rises(
+    values: pd.DataFrame, claim: ClaimConfig, arm: str, unit: float, what: str
+) -> bool | None:
+    weights = sorted(
+        values.loc[(values["arm"] == arm) & (values["role"] == "arm"), "weight"].unique()
+    )
+    tables = [
+        _cells(values, claim, arm, arm, weight, f"{what}, weight {weight}") for weight in weights
+    ]
+    if len(tables) < 2:
+        return None
+    shared = set.intersection(*(set(cells.generation_seeds) for cells in tables))
+    picked = [
+        cells.differences[:, [cells.generation_seeds.index(seed) for seed in sorted(shared)]]
+        / unit
+        for cells in tables
+    ]
+    if min(picked[0].shape) < 2:
+        return None
+    return rises_with_weight(dict(zip(weights, picked, strict=True)))
+
+
+def _undertrained(
+    checks: pd.DataFrame, arm: str, train_seeds: Sequence[int], what: str
+) -> tuple[int, ...]:
+    rows = checks[checks["arm"] == arm].set_index("train_seed")
+    lacking = [seed for seed in train_seeds if seed not in rows.index]
+    if lacking:
+        raise LabError(
+            f"{what}: no manipulation check for train seeds {', '.join(map(str, lacking))}"
+        )
+    rows = rows.loc[list(train_seeds)]
+    return tuple(int(seed) for seed in rows.index[~(rows["loss_adapter"] < rows["loss_base"])])

@@ -1,0 +1,219 @@
+"""The verdict table: one row for every claim in every arm that it speaks of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from lab.config import ClaimConfig
+from lab.errors import LabError, raise_if
+from lab.judge.crossed import Crossed
+from lab.judge.effect import improvement_probability
+from lab.judge.evidence import Evidence, build_evidence
+from lab.judge.misread import upper_bound
+from lab.judge.multiplicity import (
+    benjamini_hochberg_adjusted,
+    benjamini_hochberg_level,
+    holm_adjusted,
+    holm_levels,
+)
+from lab.judge.resample import MAX_EXACT_SEEDS, sign_flip_p
+from lab.judge.thresholds import ALPHA
+from lab.judge.values import COLUMNS, claim_arms, claim_values, outside_support
+from lab.judge.verdict import Decision, Verdict, decide, thresholds_text
+from lab.probe import PROBES
+from lab.probe.misread import count_misreads
+
+__all__ = ["judge"]
+
+CHECK_COLUMNS = ("arm", "train_seed", "loss_adapter", "loss_base")
+ROLES = ("arm", "base", "ceiling", "placebo", "training")
+
+
+def judge(
+    measurements: pd.DataFrame, claims: Mapping[str, ClaimConfig], *, checks: pd.DataFrame
+) -> pd.DataFrame:
+    """Judge every claim of an experiment in every arm that it speaks of.
+
+    Primary claims of one arm share the family-wise error (Holm); all other rows share a false
+    discovery rate (Benjamini-Hochberg). Their intervals are widened to agree with these tests.
+
+    Args:
+        measurements: One row per image and probe: `arm` (label), `role` ("arm", "base",
+            "ceiling", "placebo" or "training"), `train_seed`, `prompt_set`, `prompt`,
+            `generation_seed` (for training rows the image's index, and `prompt` its caption),
+            `weight`, `probe`, `value`, and a column for every factor. Rows of a control that
+            carry an arm's label belong to that arm, others to all.
+        claims: The experiment's claims by name.
+        checks: Manipulation check: `arm`, `train_seed`, and the denoising losses on the training
+            images at fixed noise, `loss_adapter` and `loss_base`.
+
+    Returns:
+        One row per claim and arm. `effect`, `effect_low` and `effect_high` are in the probe's
+        `unit`; `learning_index`, `li_low`, `li_high`, `ceiling_effect` and `placebo_li` are on the
+        scale from 0 (base) to 1 (training set), NaN for claims about values outside the training
+        support, whose ceiling and placebo are shifts in shares. `num_generation_seeds` counts
+        those that could be read. `improvement` is the chance that an image moves towards the
+        training set, `p_sign_flip` the exact check of `p_adjusted` before adjustment, `seed_share`
+        the training seeds' share of the variance.
+
+    Raises:
+        LabError: If a column, a seed, an image, a control or a probe is missing; every mistake of
+            every claim at once.
+    """
+    _check_frames(measurements, checks)
+    evidence: list[Evidence] = []
+    mistakes: list[str] = []
+    for name, claim in claims.items():
+        try:
+            values = claim_values(measurements, name, claim)
+            for arm in claim_arms(measurements, name, claim):
+                rate = _misread_rate(measurements, claim, arm) if claim.support else np.nan
+                evidence.append(build_evidence(name, claim, arm, values, checks, rate))
+        except LabError as error:
+            mistakes += error.mistakes
+    raise_if(mistakes)
+    levels, adjusted = _adjust(evidence)
+    decisions = [decide(e, level) for e, level in zip(evidence, levels, strict=True)]
+    rows = [
+        _row(e, decision, level, p)
+        for e, decision, level, p in zip(evidence, decisions, levels, adjusted, strict=True)
+    ]
+    return _with_leak_ratio(pd.DataFrame(rows), claims)
+
+
+def _check_frames(measurements: pd.DataFrame, checks: pd.DataFrame) -> None:
+    """Raise for missing columns, unknown roles and arms that lack training seeds."""
+    mistakes = [
+        f"measurements must have the column {name}"
+        for name in COLUMNS
+        if name not in measurements.columns
+    ]
+    mistakes += [
+        f"checks must have the column {name}"
+        for name in CHECK_COLUMNS
+        if name not in checks.columns
+    ]
+    raise_if(mistakes)
+    mistakes += [
+        f"role must be one of {', '.join(ROLES)}, got {role!r}"
+        for role in measurements["role"].unique()
+        if role not in ROLES
+    ]
+    arms = measurements[measurements["role"] == "arm"]
+    expected = set(arms["train_seed"])
+    for arm, rows in arms.groupby("arm", sort=False):
+        lacking = sorted(expected - set(rows["train_seed"]))
+        if lacking:
+            seeds = ", ".join(str(int(seed)) for seed in lacking)
+            mistakes.append(f"arm {arm} lacks training seeds {seeds}, which other arms have")
+    raise_if(mistakes)
+
+
+def _misread_rate(measurements: pd.DataFrame, claim: ClaimConfig, arm: str) -> float:
+    """Return the upper bound of the rate at which a probe reads a value outside the support.
+
+    It comes from rendered pictures where the probe has them, else from the training images, whose
+    values are known to be inside. Training images that are misread more often raise it.
+    """
+    rows = measurements[
+        (measurements["role"] == "training") & (measurements["probe"] == claim.probe)
+    ]
+    own = rows[rows["arm"] == arm]
+    values = (rows if own.empty else own)["value"].dropna().to_numpy()
+    wrong = int(outside_support(values, claim).sum())
+    rendered = count_misreads(
+        claim.probe, tuple(claim.support), lambda read: outside_support(read, claim)
+    )
+    if rendered is None:
+        return upper_bound(wrong, len(values))
+    observed = wrong / len(values) if len(values) else 0.0
+    return max(upper_bound(*rendered), observed)
+
+
+def _adjust(evidence: list[Evidence]) -> tuple[np.ndarray, np.ndarray]:
+    """Return each piece of evidence's interval level and adjusted p (NaN where untested)."""
+    levels, adjusted = np.full(len(evidence), 1 - ALPHA), np.full(len(evidence), np.nan)
+    p = np.array([np.nan if e.analysis is None else float(e.analysis.p_value()) for e in evidence])
+    tested = np.isfinite(p)
+    primary = np.array([e.claim.primary for e in evidence], dtype=bool)
+    arms = np.array([e.arm for e in evidence], dtype=object)
+    for arm in dict.fromkeys(arms):
+        family = tested & primary & (arms == arm)
+        levels[family], adjusted[family] = holm_levels(p[family], ALPHA), holm_adjusted(p[family])
+    others = tested & ~primary
+    if others.any():
+        levels[others] = benjamini_hochberg_level(p[others], ALPHA)
+        adjusted[others] = benjamini_hochberg_adjusted(p[others])
+    return levels, adjusted
+
+
+def _row(evidence: Evidence, decision: Decision, level: float, p: float) -> dict[str, object]:
+    claim, cells = evidence.claim, evidence.cells
+    index, index_low, index_high = _estimate(None if claim.support else evidence.analysis, level)
+    _, effect_low, effect_high = _estimate(evidence.raw, level)
+    differences = cells.differences
+    known = PROBES.get(claim.probe or next(iter(claim.matched.values())))
+    exact = 2 <= len(differences) <= MAX_EXACT_SEEDS and differences.size > 0
+    return {
+        "claim": evidence.name,
+        "statement": claim.statement,
+        "arm": evidence.arm,
+        "verdict": str(decision.verdict),
+        "learning_index": index,
+        "li_low": index_low,
+        "li_high": index_high,
+        "effect": float(differences.mean()) if differences.size else np.nan,
+        "effect_low": effect_low,
+        "effect_high": effect_high,
+        "unit": "share" if claim.support else (known.unit if known else ""),
+        "p_adjusted": float(p),
+        "num_train_seeds": len(cells.train_seeds),
+        "num_generation_seeds": len(cells.generation_seeds),
+        "nan_share_arm": cells.nan_share_arm,
+        "nan_share_base": cells.nan_share_base,
+        "ceiling_effect": np.nan if evidence.ceiling is None else evidence.ceiling,
+        "placebo_li": np.nan if evidence.placebo is None else evidence.placebo.index,
+        "improvement": improvement_probability(
+            differences, 1.0 if claim.support else evidence.scale
+        )
+        if differences.size
+        else np.nan,
+        "p_sign_flip": sign_flip_p(differences) if exact else np.nan,
+        "seed_share": np.nan if evidence.raw is None else float(evidence.raw.shares[0]),
+        "thresholds": thresholds_text(evidence, level),
+        "reason": decision.reason,
+        "article": claim.article,
+        "decided_by": decision.decided_by,
+    }
+
+
+def _estimate(analysis: Crossed | None, level: float) -> tuple[float, float, float]:
+    if analysis is None:
+        return np.nan, np.nan, np.nan
+    low, high = analysis.interval(level)
+    return float(analysis.mean), float(low), float(high)
+
+
+def _with_leak_ratio(table: pd.DataFrame, claims: Mapping[str, ClaimConfig]) -> pd.DataFrame:
+    """Add to each leak how large it is beside what the trigger itself learned, where known."""
+    for position, row in table.iterrows():
+        claim = claims[row["claim"]]
+        if row["verdict"] != Verdict.LEAKED:
+            continue
+        triggers = [
+            name
+            for name, other in claims.items()
+            if other.kind == "learned"
+            and (other.probe, other.matched) == (claim.probe, claim.matched)
+        ]
+        own = table[(table["arm"] == row["arm"]) & table["claim"].isin(triggers)]
+        learned = own["learning_index"].dropna()
+        if len(learned) and learned.iloc[0] > 0:
+            ratio = row["learning_index"] / learned.iloc[0]
+            table.loc[position, "reason"] = (
+                f"{row['reason']} That is {ratio:.0%} of the trigger's."
+            )
+    return table

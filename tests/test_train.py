@@ -1,0 +1,180 @@
+import numpy as np
+import pytest
+import torch
+
+from lab.config import AdapterConfig, TrainConfig
+from lab.method.adapter import Adapter
+from lab.train.check import manipulation_check
+from lab.train.checkpoint import load_checkpoint
+from lab.train.examples import TrainingSet
+from lab.train.loop import TrainingFailed, train_adapter
+from lab.train.optimizer import build_optimizer
+
+CAPTIONS = ["red monster", "green monster", "blue monster"]
+
+
+@pytest.fixture
+def examples(base):
+    pixels = np.zeros((3, 16, 16, 3), np.uint8)
+    for index in range(3):
+        pixels[index, 4:12, 4:12, index] = 255
+    return TrainingSet(list(base.encode_images(list(pixels))), CAPTIONS, [1, 1, 1])
+
+
+class Killed(BaseException):
+    """A kill: nothing in the training may catch it."""
+
+
+def train(base, examples, path, *, adapter=None, prior=None, seed=0, stop_after=None, **settings):
+    """Train a fresh adapter; return its state and its log."""
+    config = TrainConfig(**{"num_steps": 6, "batch_size": 2, "checkpoint_every": 2, **settings})
+
+    def progress(done, **_):
+        if done == stop_after:
+            raise Killed
+
+    with Adapter(base, adapter or AdapterConfig(rank=2), seed) as attached:
+        result = train_adapter(attached, examples, prior, config, seed, path, progress)
+        return attached.state(), result.log
+
+
+def equal(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_two_equal_runs_give_equal_adapters(base, examples, tmp_path):
+    first, log = train(base, examples, tmp_path / "a")
+    torch.manual_seed(1234)  # whatever ran in between
+    second, again = train(base, examples, tmp_path / "b")
+    assert equal(first, second)
+    assert log == again
+    other, _ = train(base, examples, tmp_path / "c", seed=1)
+    assert not equal(first, other)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adafactor", "sgd"])
+@pytest.mark.parametrize("stop_after", [1, 3, 5])
+def test_resumed_equals_uninterrupted(base, examples, tmp_path, optimizer, stop_after):
+    adapter = AdapterConfig(rank=2, dropout=0.3)
+    settings = {"optimizer": optimizer, "adapter": adapter, "caption_dropout": 0.3}
+    whole, log = train(base, examples, tmp_path / "a", **settings)
+    with pytest.raises(Killed):
+        train(base, examples, tmp_path / "b", stop_after=stop_after, **settings)
+    resumed, resumed_log = train(base, examples, tmp_path / "b", **settings)
+    assert equal(whole, resumed)
+    assert log == resumed_log
+
+
+def test_a_checkpoint_knows_its_step(base, examples, tmp_path):
+    with pytest.raises(Killed):
+        train(base, examples, tmp_path / "a", stop_after=5)
+    with Adapter(base, AdapterConfig(rank=2), 0) as adapter:
+        optimizer = build_optimizer(adapter.parameters, TrainConfig())
+        step, log = load_checkpoint(tmp_path / "a", adapter, optimizer)
+    assert step == 4
+    assert [row["step"] for row in log] == [0, 1, 2, 3]
+
+
+def test_accumulation_gives_the_gradient_of_the_whole_batch(base, examples, tmp_path):
+    whole, log = train(base, examples, tmp_path / "a", batch_size=2, num_steps=3)
+    parts, accumulated = train(
+        base, examples, tmp_path / "b", batch_size=1, gradient_accumulation=2, num_steps=3
+    )
+    for one, other in zip(log, accumulated, strict=True):
+        assert one["loss"] == pytest.approx(other["loss"], rel=1e-5)
+        assert one["gradient_norm"] == pytest.approx(other["gradient_norm"], rel=1e-4)
+    assert all(torch.allclose(whole[name], parts[name], atol=1e-4) for name in whole)
+
+
+def test_clipping_really_clips(base, examples, tmp_path):
+    # With plain gradient descent, the step's length is the learning rate times the gradient's.
+    limit = 1e-3
+    before, _ = train(base, examples, tmp_path / "a", num_steps=1, learning_rate=1e-12)
+    after, log = train(
+        base, examples, tmp_path / "b", num_steps=1, max_grad_norm=limit, optimizer="sgd",
+        learning_rate=1.0, weight_decay=0.0,
+    )  # fmt: skip
+    moved = sum((after[name] - before[name]).square().sum() for name in before) ** 0.5
+    assert log[0]["gradient_norm"] > 2 * limit
+    assert moved.item() == pytest.approx(limit, rel=1e-2)
+
+
+def test_training_lowers_the_loss_on_its_images(base, examples, tmp_path):
+    config = TrainConfig(num_steps=60, batch_size=4, learning_rate=2e-2, weight_decay=0.0)
+    with Adapter(base, AdapterConfig(rank=4, targets="all"), 0) as adapter:
+        fresh = manipulation_check(adapter, examples)
+        train_adapter(adapter, examples, None, config, 0, tmp_path / "a", lambda *_, **__: None)
+        trained = manipulation_check(adapter, examples)
+    assert fresh["loss_adapter"] == pytest.approx(fresh["loss_base"], rel=1e-5)
+    assert trained["loss_base"] == pytest.approx(fresh["loss_base"], rel=1e-6)
+    assert trained["loss_adapter"] < 0.9 * trained["loss_base"]
+
+
+def test_settings_that_are_off_draw_nothing(base, examples, tmp_path):
+    plain, _ = train(base, examples, tmp_path / "a")
+    off, _ = train(
+        base, examples, tmp_path / "b", noise_offset=0.0, caption_dropout=0.0,
+        min_snr_gamma=1e9, gradient_checkpointing=True, checkpoint_every=3,
+    )  # fmt: skip
+    assert all(torch.allclose(plain[name], off[name], atol=1e-6) for name in plain)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"noise_offset": 0.1},
+        {"caption_dropout": 0.9},
+        {"min_snr_gamma": 1.0},
+        {"schedule": "linear"},
+        {"streams": "noise"},
+        {"streams": "order"},
+        {"streams": "timestep"},
+    ],
+    ids=lambda settings: "-".join(map(str, next(iter(settings.items())))),
+)
+def test_each_setting_changes_the_result(base, examples, tmp_path, settings):
+    from lab.config import StreamConfig
+
+    if "streams" in settings:
+        settings = {"streams": StreamConfig(**{settings["streams"]: 7})}
+    plain, _ = train(base, examples, tmp_path / "a")
+    changed, _ = train(base, examples, tmp_path / "b", **settings)
+    assert not equal(plain, changed)
+
+
+def test_prior_images_share_the_step_and_leave_the_instances_alone(base, examples, tmp_path):
+    prior = TrainingSet(examples.posteriors[:1], ["a cat"], [1])
+    plain, log = train(base, examples, tmp_path / "a", num_steps=1)
+    _, weightless = train(
+        base, examples, tmp_path / "b", num_steps=1, prior=prior, prior_weight=1e-9
+    )
+    both, heavy = train(base, examples, tmp_path / "c", num_steps=1, prior=prior, prior_weight=1.0)
+    assert weightless[0]["loss"] == pytest.approx(log[0]["loss"], rel=1e-5)
+    assert heavy[0]["loss"] > log[0]["loss"]
+    assert not equal(plain, both)
+
+
+def test_the_text_encoder_learns_when_asked(base, examples, tmp_path):
+    adapter = AdapterConfig(rank=2, text_encoder=True)
+    state, _ = train(base, examples, tmp_path / "a", adapter=adapter)
+    trained = [name for name in state if name.startswith("text_encoder") and "lora_B" in name]
+    assert trained
+    assert any(state[name].abs().max() > 0 for name in trained)
+
+
+def test_a_loss_that_is_not_a_number_ends_the_run(base, examples, tmp_path):
+    broken = TrainingSet([item * float("nan") for item in examples.posteriors], CAPTIONS, [1] * 3)
+    with pytest.raises(TrainingFailed, match="loss nan .* at step 0"):
+        train(base, broken, tmp_path / "a")
+    healthy, _ = train(base, examples, tmp_path / "b")
+    assert all(torch.isfinite(tensor).all() for tensor in healthy.values())
+
+
+def test_bf16_runs_repeat_bit_for_bit(tiny_model, tmp_path, examples):
+    from lab.model.base import load_base
+
+    base = load_base(tiny_model, "tiny", tmp_path / "cache", "bf16")
+    first, _ = train(base, examples, tmp_path / "a")
+    second, _ = train(base, examples, tmp_path / "b")
+    assert equal(first, second)
+    assert all(tensor.dtype == torch.float32 for tensor in first.values())
