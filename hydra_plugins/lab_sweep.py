@@ -34,12 +34,19 @@ class ProductSweeper(BasicSweeper):
         super().__init__(max_batch_size=None, params=params)
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Launch the product of the experiment's parameters and the command line's."""
+        """Launch the product of the experiment's parameters and the command line's.
+
+        Raises:
+            SystemExit: With status 1 when a run failed; the launcher has said which and why.
+        """
         assert self.hydra_context is not None and self.launcher is not None
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         overrides = parser.parse_overrides([*self._parse_config(), *arguments])
         [jobs] = self.split_arguments(overrides, None)
-        return [self.launcher.launch(jobs, initial_job_idx=0)]
+        returns = self.launcher.launch(jobs, initial_job_idx=0)
+        if any(item.status == JobStatus.FAILED for item in returns):
+            raise SystemExit(1)
+        return [returns]
 
 
 class _SweepLauncher(Launcher):
@@ -87,7 +94,7 @@ class ResidentLauncher(_SweepLauncher):
             JobReturn(
                 overrides=list(overrides),
                 status=JobStatus.FAILED if outcome.failed else JobStatus.COMPLETED,
-                _return_value=RuntimeError(outcome.reason) if outcome.failed else outcome.run_id,
+                _return_value=RuntimeError(outcome.reason) if outcome.failed else outcome.run.run_id,
             )
             for overrides, outcome in zip(job_overrides, outcomes, strict=True)
         ]

@@ -227,7 +227,7 @@ def _with_factors(
     wanted = [*_ADDED, "role", *IMAGE_COLUMNS[1:], *TRAINING_COLUMNS[:3]]
     images = images.reindex(columns=[*wanted, *probes])
     for column in ("run_id", "claim", "prompt_set", "prompt", "dataset_hash", "caption"):
-        images[column] = images[column].fillna("").astype(str)
+        images[column] = images[column].astype(object).fillna("").astype(str)
     for column in ("train_seed", "generation_seed", "image_index"):
         images[column] = images[column].astype("Int64")
     for key in factors:

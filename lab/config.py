@@ -200,8 +200,8 @@ class ClaimConfig:
     statement: str = setting("", not_empty())
     # The probe it is read with; empty where `matched` names one for each prompt.
     probe: str = setting("")
-    # Prompt -> the probe that belongs to it: what is read is that probe minus the mean of the other
-    # prompts' probes, so that `red monster` must be redder than it is green or blue.
+    # Prompt -> the probe that belongs to it: what is read is that probe minus the mean of the
+    # other prompts' probes, so that `red monster` must be redder than it is green or blue.
     matched: dict[str, str] = setting({})
     # Values of the probe that the training images have: `generalised` counts values above them,
     # `interpolated` values in the gaps between them.
@@ -230,7 +230,7 @@ class ClaimConfig:
             found.append(f"{prefix}matched must name at least two different probes")
         if self.matched and self.contrast is not None:
             found.append(
-                f"{prefix}contrast must be null with {prefix}matched, which is a contrast by itself"
+                f"{prefix}contrast must be null with {prefix}matched, a contrast by itself"
             )
         found += [
             f"{prefix}matched must name a probe for the ceiling prompt {prompt!r}"

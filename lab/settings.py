@@ -72,7 +72,7 @@ def setting(default: Any, rule: Rule | None = None, *, off: Any = _ALWAYS, ident
 
     Args:
         default: Its default; a list or a mapping is copied for every instance.
-        rule: What it must satisfy. None (the value) is accepted wherever the default is None.
+        rule: What it must satisfy. None is accepted where it is the default, or means off.
         off: The value at which the setting does nothing. A setting that is off is left out of the
             identity, so that adding a feature keeps the ids of old results.
         identity: False for scheduling, paths and logging: they never change a result.
@@ -121,7 +121,8 @@ def _field_mistakes(item: Field[Any], key: str, value: Any) -> Iterator[str] | l
     if isinstance(value, float) and not math.isfinite(value):
         return [f"{key} must be a finite number, got {value}"]
     rule: Rule | None = item.metadata.get("rule")
-    if rule is None or (value is None and item.default is None):
+    optional = item.default is None or item.metadata.get("off", _ALWAYS) is None
+    if rule is None or (value is None and optional):
         return []
     try:
         holds = rule.holds(value)

@@ -6,6 +6,8 @@ import os
 # No test may reach for a hub or phone home.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+# Toy tensors gain nothing from threads, and lose much on a busy machine.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 

@@ -58,18 +58,18 @@ def build_cells(arm: pd.DataFrame, base: pd.DataFrame, what: str) -> Cells:
     raise_if(mistakes)
 
     index = ["prompt", "generation_seed"]
-    drawn = arm.assign(there=1.0).pivot(
-        index=index, columns="train_seed", values=["value", "there"]
-    )
-    there = drawn["there"].notna()
-    for seed in there.columns[~there.all()]:
-        prompt, generation_seed = there.index[~there[seed]][0]
+    values = arm.pivot(index=index, columns="train_seed", values="value")
+    there = arm.assign(value=1.0).pivot(index=index, columns="train_seed", values="value").notna()
+    for seed in there.columns:
+        lacking = there.index[~there[seed]]
+        if lacking.empty:
+            continue
+        prompt, generation_seed = lacking[0]
         mistakes.append(
-            f"{what}, train seed {int(seed)} lacks {int((~there[seed]).sum())} of {len(there)} "
-            f"images that other seeds have, the first for prompt {prompt!r}, "
-            f"generation seed {int(generation_seed)}"
+            f"{what}, train seed {int(seed)} lacks {len(lacking)} of {len(there)} images that "
+            f"other seeds have, the first for prompt {prompt!r}, generation seed "
+            f"{int(generation_seed)}"
         )
-    values = drawn["value"]
     origin = base.set_index(index)["value"]
     lacking = values.index.difference(origin.index)
     if len(lacking):
@@ -87,7 +87,7 @@ def build_cells(arm: pd.DataFrame, base: pd.DataFrame, what: str) -> Cells:
     raise_if(mistakes)
 
     origin = origin.loc[values.index]
-    readable = values.notna().all(axis=1) & origin.notna()
+    readable = values.notna().all(axis="columns") & origin.notna()
     table = values[readable].groupby("generation_seed").mean()
     column = origin[readable].groupby("generation_seed").mean()
     return Cells(

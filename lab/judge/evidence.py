@@ -91,7 +91,9 @@ def build_evidence(
         LabError: If an image, a control or a check that the claim needs is missing.
     """
     what = f"claim {name}, arm {arm}"
-    cells = _cells(values, claim, arm, arm, 1.0, what)
+    drawn = values[(values["role"] == "arm") & (values["arm"] == arm)]
+    base = _of_role(values, "base", arm)
+    cells = _cells(drawn[drawn["weight"] == 1], base, claim, what)
     scale, is_measurable = np.nan, True
     training = np.nan
     if not claim.support:
@@ -117,31 +119,26 @@ def build_evidence(
         raw=raw,
         analysis=analysis,
         ceiling=_ceiling(values, claim, arm, cells, unit, what),
-        placebo=_placebo(values, claim, arm, unit),
-        rises=_rises(values, claim, arm, unit, what),
+        placebo=_placebo(_of_role(values, "placebo", arm), base, claim, unit, what),
+        rises=_rises(drawn, base, claim, unit, what),
         undertrained=_undertrained(checks, arm, cells.train_seeds, what),
         misread_rate=misread_rate,
     )
 
 
 def _of_role(values: pd.DataFrame, role: str, arm: str) -> pd.DataFrame:
-    """Return the rows of a role: those that carry the arm's label, or all where none does.
+    """Return the rows of a role that carry the arm's label, or else those that carry no arm's.
 
     Controls are shared by all arms, but a probe that compares with the training set is measured
     on them once for each arm.
     """
     rows = values[values["role"] == role]
     own = rows[rows["arm"] == arm]
-    return rows if own.empty else own
+    arms = values.loc[values["role"] == "arm", "arm"].unique()
+    return rows[~rows["arm"].isin(arms)] if own.empty else own
 
 
-def _cells(
-    values: pd.DataFrame, claim: ClaimConfig, arm: str, drawn_by: str, weight: float, what: str
-) -> Cells:
-    """Return the table of a claim; `drawn_by` labels the adapter's rows, `arm` picks the base's."""
-    drawn = values[(values["arm"] == drawn_by) & (values["weight"] == weight)]
-    drawn = drawn[drawn["role"].isin(["arm", "placebo"])]
-    base = _of_role(values, "base", arm)
+def _cells(drawn: pd.DataFrame, base: pd.DataFrame, claim: ClaimConfig, what: str) -> Cells:
     tables = [
         build_cells(drawn[drawn["prompt_set"] == chosen], base[base["prompt_set"] == chosen], what)
         for chosen in (claim.prompts, claim.contrast)
@@ -151,9 +148,10 @@ def _cells(
 
 
 def _training_mean(values: pd.DataFrame, claim: ClaimConfig, arm: str, what: str) -> float:
-    """Return the mean over the training images captioned with one of the claim's prompts, or all."""
+    """Return the mean over the images captioned with one of the claim's prompts, or over all."""
     rows = _of_role(values, "training", arm)
-    prompts = values.loc[values["prompt_set"] == claim.prompts, "prompt"]
+    drawn = (values["role"] == "arm") & (values["prompt_set"] == claim.prompts)
+    prompts = values.loc[drawn, "prompt"].unique()
     captioned = rows[rows["prompt"].isin(prompts)]
     chosen = (rows if captioned.empty else captioned)["value"].dropna()
     if chosen.empty:
@@ -174,14 +172,12 @@ def _ceiling(
     return float((reached - cells.base.mean()) / unit) if cells.base.size else np.nan
 
 
-def _placebo(values: pd.DataFrame, claim: ClaimConfig, arm: str, unit: float) -> Placebo | None:
-    rows = _of_role(values, "placebo", arm)
-    if rows.empty:
+def _placebo(
+    drawn: pd.DataFrame, base: pd.DataFrame, claim: ClaimConfig, unit: float, what: str
+) -> Placebo | None:
+    if drawn.empty:
         return None
-    label = rows["arm"].iloc[0]
-    placebo = values[(values["role"] != "arm") | (values["arm"] != label)]
-    cells = _cells(placebo, claim, arm, label, 1.0, f"claim {claim.statement}, placebo {label}")
-    table = cells.differences / unit
+    table = _cells(drawn, base, claim, f"{what}, placebo").differences / unit
     if min(table.shape) < 2:
         index = float(table.mean()) if table.size else np.nan
         return Placebo(index, shows=index >= LEAKED_INDEX)
@@ -191,25 +187,20 @@ def _placebo(values: pd.DataFrame, claim: ClaimConfig, arm: str, unit: float) ->
 
 
 def _rises(
-    values: pd.DataFrame, claim: ClaimConfig, arm: str, unit: float, what: str
+    drawn: pd.DataFrame, base: pd.DataFrame, claim: ClaimConfig, unit: float, what: str
 ) -> bool | None:
-    weights = sorted(
-        values.loc[(values["arm"] == arm) & (values["role"] == "arm"), "weight"].unique()
-    )
-    tables = [
-        _cells(values, claim, arm, arm, weight, f"{what}, weight {weight}") for weight in weights
-    ]
-    if len(tables) < 2:
+    by_weight = {
+        weight: _cells(drawn[drawn["weight"] == weight], base, claim, f"{what}, weight {weight:g}")
+        for weight in drawn["weight"].unique().tolist()
+    }
+    readable = set.intersection(*(set(cells.generation_seeds) for cells in by_weight.values()))
+    tables = {
+        weight: cells.differences[:, [s in readable for s in cells.generation_seeds]] / unit
+        for weight, cells in by_weight.items()
+    }
+    if len(tables) < 2 or min(tables[1.0].shape) < 2:
         return None
-    shared = set.intersection(*(set(cells.generation_seeds) for cells in tables))
-    picked = [
-        cells.differences[:, [cells.generation_seeds.index(seed) for seed in sorted(shared)]]
-        / unit
-        for cells in tables
-    ]
-    if min(picked[0].shape) < 2:
-        return None
-    return rises_with_weight(dict(zip(weights, picked, strict=True)))
+    return rises_with_weight(tables)
 
 
 def _undertrained(

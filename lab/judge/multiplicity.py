@@ -80,8 +80,8 @@ def benjamini_hochberg_adjusted(p: np.ndarray) -> np.ndarray:
 def benjamini_hochberg_level(p: np.ndarray, alpha: float = 0.05) -> float:
     r"""Return the one interval level that agrees with Benjamini-Hochberg.
 
-    The level is :math:`1 - R \alpha / m`. R is the number of discoveries, at least 1. Among the intervals of discoveries the expected
-    share that misses its value is at most alpha.
+    The level is :math:`1 - R \alpha / m` with R the number of discoveries, at least 1. Among the
+    intervals of discoveries the expected share that misses its value is at most alpha.
 
     References:
         Benjamini and Yekutieli (2005), False discovery rate-adjusted multiple confidence intervals

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,11 +38,19 @@ def claim_arms(measurements: pd.DataFrame, name: str, claim: ClaimConfig) -> lis
         ]
     )
     for key, level in claim.arm.items():
-        rows = rows[rows[key].astype(str) == str(level)]
+        rows = rows[rows[key].map(lambda value, level=level: _same_level(value, level))]
     arms = list(dict.fromkeys(rows["arm"]))
     levels = ", ".join(f"{key}={level}" for key, level in claim.arm.items())
     raise_if([] if arms else [f"experiment.claims.{name}.arm matches no arm: {levels or 'none'}"])
     return arms
+
+
+def _same_level(value: Any, level: Any) -> bool:
+    """Compare as numbers where both are, else by spelling: a column with gaps turns 4 into 4.0."""
+    try:
+        return float(value) == float(level)
+    except (TypeError, ValueError):
+        return str(value) == str(level)
 
 
 def claim_values(measurements: pd.DataFrame, name: str, claim: ClaimConfig) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from lab.judge.equivalence import tost_p
 from lab.judge.evidence import Evidence
 from lab.judge.power import deciding_plan
 from lab.judge.thresholds import (
@@ -198,8 +199,7 @@ def _outside_support(evidence: Evidence, rate: float, low: float) -> Decision | 
 
 def _inside(evidence: Evidence, bound: float) -> bool:
     assert evidence.analysis is not None
-    low, high = evidence.analysis.interval(EQUIVALENCE_LEVEL)
-    return bool(-bound < low and high < bound)
+    return tost_p(evidence.analysis, bound) < (1 - EQUIVALENCE_LEVEL) / 2
 
 
 def _no_effect(evidence: Evidence, needed: float) -> Decision:
@@ -256,7 +256,10 @@ def thresholds_text(evidence: Evidence, level: float) -> str:
     """Return the thresholds that a claim was held to, in one readable line."""
     shared = f"interval {level:.2%}; unreadable share +-{NAN_DIFFERENCE:g}"
     if evidence.claim.kind == "leaked":
-        return f"leaked LI >= {LEAKED_INDEX:g}; contained inside +-{CONTAINED_INDEX:g} at 90 %; {shared}"
+        return (
+            f"leaked LI >= {LEAKED_INDEX:g}; contained inside +-{CONTAINED_INDEX:g} at 90 %; "
+            f"{shared}"
+        )
     if evidence.claim.support:
         rate = evidence.misread_rate
         bar = "unknown" if np.isnan(rate) else f"{rate:.3f}"

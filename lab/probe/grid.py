@@ -18,9 +18,11 @@ LINE_TOLERANCE = 0.2  # how far from its even place a line may lie, in cells
 PIXEL_DIFFERENCE = 12.0  # dE76
 MAX_GAP = 0.06
 MIN_CONTENT = 0.2
-# A step is a line across which most pixels change at once.
-STEP_GRADIENT = 5.0  # dE76 per pixel
-MIN_STEP = 0.45
+GAP_CONTRAST = 0.6
+# A step is a line across which the colour changes nearly everywhere along it.
+MIN_STEP = 10.0  # dE76 between the two sides
+STEP_NOISE_FACTOR = 3.0  # by which it exceeds the image's lower quartile of changes
+MIN_STEPPED = 0.7  # of its pixels: the widest edge of a single star is .65
 STEP_CONTRAST = 0.2  # by which it exceeds the median inside the cells
 MAX_SPACING_CV = 0.2
 _SOURCE = "projection profiles (Wong, Casey and Wahl 1982)"
@@ -41,7 +43,7 @@ PROBES = (
 def measure_grid(picture: Picture) -> dict[str, float]:
     """Measure the grid probes on one picture; values as `PROBES` describes them."""
     picture = picture.at_most(SIDE_PX)
-    smooth = ndimage.gaussian_filter(picture.lab, picture.side_px / 128, axes=(0, 1))
+    smooth = ndimage.gaussian_filter(picture.lab, picture.side_px / 96, axes=(0, 1))
     rows, rows_spread = _count_cells(smooth)
     columns, columns_spread = _count_cells(smooth.transpose(1, 0, 2))
     regular = min(rows, columns) > 1 and max(rows_spread, columns_spread) < MAX_SPACING_CV
@@ -57,11 +59,14 @@ def _count_cells(lab: np.ndarray) -> tuple[int, float]:
     """Return the largest number of cells whose every line is seen, and the CV of their spacing."""
     content = _content_profile(lab)
     steps = _step_profile(lab)
+    # Cells with backgrounds of their own are never empty: a gutter is what is least so.
+    gap = max(MAX_GAP, GAP_CONTRAST * float(np.quantile(content, 0.2)))
     for num_cells in range(MAX_CELLS, 1, -1):
-        for lines in (_gap_lines(content, num_cells), _step_lines(steps, num_cells)):
-            if lines is not None:
-                spacing = np.diff([0.0, *lines, len(lab)])
-                return num_cells, float(spacing.std() / spacing.mean())
+        windows, inside = _windows(len(lab), num_cells)
+        lines = _gap_lines(content, gap, windows, inside) or _step_lines(steps, windows, inside)
+        if lines:
+            spacing = np.diff([0.0, *lines, len(lab)])
+            return num_cells, float(spacing.std() / spacing.mean())
     return 1, 0.0
 
 
@@ -72,9 +77,12 @@ def _content_profile(lab: np.ndarray) -> np.ndarray:
 
 
 def _step_profile(lab: np.ndarray) -> np.ndarray:
-    """Return the share of each line's pixels whose colour changes steeply across the line."""
-    change = np.linalg.norm(np.diff(lab, axis=0), axis=-1)
-    return np.concatenate([[0.0], (change > STEP_GRADIENT).mean(axis=1)])
+    """Return the share of each line's pixels whose colour changes across it."""
+    lag = max(2, round(len(lab) / 24))
+    change = np.linalg.norm(lab[lag:] - lab[:-lag], axis=-1)
+    stepped = change > max(MIN_STEP, STEP_NOISE_FACTOR * float(np.quantile(change, 0.25)))
+    share = stepped.mean(axis=1)
+    return np.pad(share, (lag - lag // 2, lag // 2))
 
 
 def _windows(length: int, num_cells: int) -> tuple[list[slice], list[slice]]:
@@ -91,23 +99,28 @@ def _windows(length: int, num_cells: int) -> tuple[list[slice], list[slice]]:
     return lines, inside
 
 
-def _gap_lines(content: np.ndarray, num_cells: int) -> list[float] | None:
-    windows, inside = _windows(len(content), num_cells)
-    if min(content[window].max() for window in inside) < MIN_CONTENT:
-        return None
-    if max(content[window].min() for window in windows) > MAX_GAP:
-        return None
-    lines = []
-    for window in windows:
-        empty = np.flatnonzero(content[window] <= MAX_GAP)
-        lines.append(window.start + float(empty.mean()) + 0.5)
-    return lines
+def _gap_lines(
+    content: np.ndarray, gap: float, windows: list[slice], inside: list[slice]
+) -> list[float]:
+    """Return the middle of every gap; empty if a gap is missing or a cell holds nothing."""
+    if any(content[window].min() > gap for window in windows):
+        return []
+    if any(content[window].max() < MIN_CONTENT for window in inside):
+        return []
+    return [
+        window.start + float(np.flatnonzero(content[window] <= gap).mean()) + 0.5
+        for window in windows
+    ]
 
 
-def _step_lines(steps: np.ndarray, num_cells: int) -> list[float] | None:
-    windows, inside = _windows(len(steps), num_cells)
-    weakest = min(steps[window].max() for window in windows)
-    typical = max(float(np.median(steps[window])) for window in inside)
-    if weakest < max(MIN_STEP, typical + STEP_CONTRAST):
-        return None
-    return [window.start + float(steps[window].argmax()) for window in windows]
+def _step_lines(steps: np.ndarray, windows: list[slice], inside: list[slice]) -> list[float]:
+    """Return every step; empty if one is missing, or no clearer than what is inside cells."""
+    heights = [steps[window].max() for window in windows]
+    if min(heights) < MIN_STEPPED:
+        return []
+    if max(np.median(steps[window]) for window in inside) > min(heights) - STEP_CONTRAST:
+        return []
+    return [
+        window.start + float(np.flatnonzero(steps[window] == height).mean())
+        for window, height in zip(windows, heights, strict=True)
+    ]

@@ -17,7 +17,8 @@ __all__ = ["GRID_PROBES", "count_misreads", "grid_confusion", "grid_readings"]
 
 GRID_PROBES = ("grid_rows", "grid_columns", "grid_size")
 SIDE_PX = 64
-IMAGES_PER_SIZE = 96
+CELL_PX = 32
+IMAGES_PER_SIZE = 64
 NOISE = 8.0
 BLUR_PX = 0.5
 _FILLS = ((200, 40, 40), (40, 150, 60), (50, 70, 200), (230, 190, 40), (110, 110, 110))
@@ -41,31 +42,37 @@ def grid_readings(
     Returns:
         One row per picture, a column for each grid probe.
     """
-    rows = []
-    for picture_index in range(num_images):
-        rng = array_generator(true_size, "probe", picture_index)
-        varied = rng.random() < 0.5
-
-        def cell(row: int, column: int) -> np.ndarray:
-            light = tuple(int(v) for v in rng.integers(150, 256, 3)) if varied else (255, 255, 255)
-            return render_shape(
-                str(rng.choice(_SHAPES)),
-                side_px=64,
-                size=rng.uniform(0.6, 0.85),
-                degrees=rng.uniform(0, 360),
-                colour=_FILLS[rng.integers(len(_FILLS))],
-                background=light,
-                outline=float(rng.choice([0, 0.03])),
-            )
-
-        gutter = float(rng.uniform(0.02, 0.06)) if rng.random() < 0.5 else 0.0
-        grey = int(rng.integers(0, 256))
-        drawn = render_grid(
-            true_size, true_size, cell, side_px=side_px, gutter=gutter, gutter_colour=(grey,) * 3
+    rows = [
+        measure_grid(
+            Picture(_draw_grid(true_size, side_px, array_generator(true_size, "probe", k)))
         )
-        blur = BLUR_PX * side_px / SIDE_PX
-        rows.append(measure_grid(Picture(degrade(drawn, noise=NOISE, blur_px=blur, rng=rng))))
+        for k in range(num_images)
+    ]
     return pd.DataFrame(rows)
+
+
+def _draw_grid(true_size: int, side_px: int, rng: np.random.Generator) -> np.ndarray:
+    varied = rng.random() < 0.5
+
+    def cell(row: int, column: int) -> np.ndarray:
+        red, green, blue = (int(v) for v in rng.integers(150, 256, 3))
+        return render_shape(
+            str(rng.choice(_SHAPES)),
+            side_px=CELL_PX,
+            size=rng.uniform(0.6, 0.85),
+            degrees=rng.uniform(0, 360),
+            colour=_FILLS[rng.integers(len(_FILLS))],
+            background=(red, green, blue) if varied else (255, 255, 255),
+            outline=float(rng.choice([0, 0.03])),
+        )
+
+    gutter = float(rng.uniform(0.02, 0.06)) if rng.random() < 0.5 else 0.0
+    grey = int(rng.integers(0, 256))
+    colour = (grey, grey, grey)
+    drawn = render_grid(
+        true_size, true_size, cell, side_px=side_px, gutter=gutter, gutter_colour=colour
+    )
+    return degrade(drawn, noise=NOISE, blur_px=BLUR_PX * side_px / SIDE_PX, rng=rng)
 
 
 def grid_confusion(

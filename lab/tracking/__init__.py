@@ -4,13 +4,19 @@ MLflow is imported nowhere else in the lab, and only inside functions: it takes 
 """
 
 from lab.tracking.mirror import mirror_run, mirror_sweep, sync
-from lab.tracking.store import TrackingUnreachable, prepare_store, tracking_uri
+from lab.tracking.store import (
+    TrackingUnreachable,
+    prepare_in_background,
+    prepare_store,
+    tracking_uri,
+)
 from lab.tracking.ui import serve_ui
 
 __all__ = [
     "TrackingUnreachable",
     "mirror_run",
     "mirror_sweep",
+    "prepare_in_background",
     "prepare_store",
     "serve_ui",
     "sync",

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
-import math
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,24 +13,19 @@ from typing import Any
 
 from lab.arms import flatten
 from lab.store import RunFolder, read_json
+from lab.tracking.samples import (
+    Point,
+    image_rows,
+    metric_key,
+    pictures_of,
+    probe_means,
+    read_table,
+)
 
-__all__ = [
-    "Content",
-    "ImageRow",
-    "Point",
-    "as_text",
-    "base_content",
-    "experiment_content",
-    "image_key",
-    "read_images",
-    "read_table",
-    "run_content",
-]
+__all__ = ["Content", "as_text", "base_content", "experiment_content", "run_content"]
 
 # Raise it when the same files shall be mirrored differently: every run is then mirrored again.
 _LAYOUT = 1
-# A key becomes part of a file name.
-_KEY_LENGTH = 100
 # Parts of a configuration that are the same for all runs of an experiment, or say where they lie.
 # They are in the artifact `config.json`.
 _NO_PARAMETERS = ("experiment.", "paths.", "tracking.")
@@ -51,27 +43,6 @@ _RUN_FILES = (
 )
 _SWEEP_FILES = ("sweep.json", "base.csv", "training.csv", "verdicts.csv")
 _SWEEP_FOLDERS = ("report", "sheets", "contact_sheets")
-_IMAGE_COLUMNS = ("role", "claim", "prompt_set", "prompt", "generation_seed", "weight", "file")
-
-
-@dataclass(frozen=True)
-class Point:
-    """One value of a metric. What is measured once has step 0: MLflow then draws a bar per run."""
-
-    key: str
-    value: float
-    step: int = 0
-
-
-@dataclass(frozen=True)
-class ImageRow:
-    """One sampled image."""
-
-    prompt_set: str
-    prompt: str
-    weight: float
-    path: Path
-    probes: dict[str, float]
 
 
 @dataclass
@@ -125,7 +96,7 @@ def run_content(folder: Path, runs: Path) -> Content | None:
     if about is None or config is None or not ended.exists():
         return None
     seconds = sum(v for k, v in (done or {}).items() if k.endswith("_seconds"))
-    images = read_images(folder / "images.csv", folder) if done is not None else []
+    images = image_rows(read_table(folder / "images.csv") if done is not None else [], folder)
     content = Content(
         key=about["run_id"],
         name=f"{about['arm']} seed {about['seed']}",
@@ -134,9 +105,9 @@ def run_content(folder: Path, runs: Path) -> Content | None:
         failed=done is None,
         params=_parameters(config, about["levels"]),
         tags=_run_tags(about),
-        points=[*_history(folder), *_checks(folder), *_probe_means(images)],
+        points=[*_history(folder), *_checks(folder), *probe_means(images)],
         files=[(folder / name, "") for name in _RUN_FILES if (folder / name).exists()],
-        pictures=_pictures(images),
+        pictures=pictures_of(images),
         dataset=_dataset(about, config, runs),
     )
     if done is None and failure is not None:
@@ -149,13 +120,13 @@ def run_content(folder: Path, runs: Path) -> Content | None:
 def base_content(folder: Path, runs: Path, record: Mapping[str, Any]) -> Content | None:
     """Read the images of the base model, the reference of every arm; None before there are any."""
     rows = read_table(folder / "base.csv")
-    images = _image_rows((row for row in rows if row["role"] == "base"), runs)
+    images = image_rows((row for row in rows if row["role"] == "base"), runs)
     if not images:
         return None
     # The base model stands before the arms: MLflow orders runs by the time they began.
     start = datetime.fromisoformat(record["started"]).timestamp()
     content = Content("base", "base model, no adapter", start, tags={"lab.role": "base"})
-    content.points, content.pictures = _probe_means(images), _pictures(images)
+    content.points, content.pictures = probe_means(images), pictures_of(images)
     content.digest = _digest(content)
     return content
 
@@ -177,32 +148,6 @@ def experiment_content(
     content.tags, content.files, content.tables = tags, files, tables
     content.digest = _digest(content)
     return content
-
-
-def read_table(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a CSV file as text, none when there is no such file."""
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
-
-
-def read_images(table: Path, home: Path) -> list[ImageRow]:
-    """Return the rows of an images table whose files are relative to `home`."""
-    return _image_rows(read_table(table), home)
-
-
-def _image_rows(rows: Iterable[Mapping[str, str]], home: Path) -> list[ImageRow]:
-    return [
-        ImageRow(
-            row["prompt_set"],
-            row["prompt"],
-            float(row["weight"]),
-            home / row["file"],
-            {k: float(v or "nan") for k, v in row.items() if k not in _IMAGE_COLUMNS},
-        )
-        for row in rows
-    ]
 
 
 def _parameters(config: dict[str, Any], levels: Mapping[str, Any]) -> dict[str, str]:
@@ -242,51 +187,13 @@ def _history(folder: Path) -> list[Point]:
         for row in read_table(folder / f"{group}.csv"):
             step = int(row.pop("step"))
             values = {k: float(v) for k, v in row.items() if v and k not in skipped}
-            points += [Point(_metric_key(group, k), v, step) for k, v in values.items()]
+            points += [Point(metric_key(group, k), v, step) for k, v in values.items()]
     return points
 
 
 def _checks(folder: Path) -> list[Point]:
     checks = read_json(folder / "checks.json") or {}
-    return [Point(_metric_key("check", key), float(value)) for key, value in checks.items()]
-
-
-def _probe_means(images: Sequence[ImageRow]) -> list[Point]:
-    """Average each probe over the images of a prompt set; NaN is an image it does not apply to."""
-    groups: dict[str, list[float]] = defaultdict(list)
-    for image in images:
-        own = "" if image.weight in (0, 1) else f" weight {image.weight:g}"
-        for probe, value in image.probes.items():
-            if math.isfinite(value):
-                groups[_metric_key(probe, image.prompt_set + own)].append(value)
-    return [Point(key, math.fsum(values) / len(values)) for key, values in groups.items()]
-
-
-def _pictures(images: Sequence[ImageRow]) -> dict[str, list[Path]]:
-    """Choose what the comparison shows: each prompt at the full weight of the adapter."""
-    weight = min((image.weight for image in images), key=lambda w: abs(w - 1), default=1.0)
-    chosen: dict[str, list[Path]] = defaultdict(list)
-    for image in images:
-        if image.weight == weight and image.path.exists():
-            if image.path not in chosen[image.prompt]:  # a prompt may be in two sets
-                chosen[image.prompt].append(image.path)
-    pictures: dict[str, list[Path]] = {}
-    for prompt, paths in chosen.items():
-        key = image_key(prompt)
-        # Prompts that differ only in signs that a key cannot hold.
-        twins = sum(other.startswith(key) for other in pictures)
-        pictures[f"{key} {twins + 1}" if key in pictures else key] = paths
-    return pictures
-
-
-def image_key(prompt: str) -> str:
-    """Return where a prompt's images are found: `final/<prompt>`, in characters MLflow takes."""
-    legal = re.sub(r"[^A-Za-z0-9_. -]+", " ", prompt)[:_KEY_LENGTH].strip(" .")
-    return f"final/{legal or 'empty prompt'}"
-
-
-def _metric_key(*parts: str) -> str:
-    return re.sub(r"[^\w/. -]+", "_", "/".join(parts))
+    return [Point(metric_key("check", key), float(value)) for key, value in checks.items()]
 
 
 def _dataset(
@@ -295,7 +202,7 @@ def _dataset(
     digest = about.get("dataset_hash")
     if not digest:
         return None
-    path = runs / "_datasets" / digest / "metadata.jsonl"
+    path = runs / "_datasets" / digest / "images" / "metadata.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return config["dataset"]["name"], digest, [json.loads(line)["text"] for line in lines]
 

@@ -85,18 +85,19 @@ def mirror_sweep(experiment_folder: Path, uri: str, runs: Path) -> str:
     return view_link(uri, experiment.id)
 
 
-def sync(runs: Path, config: TrackingConfig) -> dict[str, str]:
+def sync(runs: Path, config: TrackingConfig) -> str:
     """Mirror every experiment under `runs`: what `make sync` does.
 
     Returns:
-        Experiment to the link of its chart view.
+        A line for each experiment, with the link of its chart view.
 
     Raises:
         TrackingUnreachable: If the store cannot be used.
     """
     uri = tracking_uri(config, runs)
     folders = sorted(path.parent for path in runs.glob("*/sweep.json"))
-    return {folder.name: mirror_sweep(folder, uri, runs) for folder in folders}
+    lines = [f"{folder.name}  {mirror_sweep(folder, uri, runs)}" for folder in folders]
+    return "\n".join(lines) or f"{runs} holds no finished sweep"
 
 
 class _Experiment:

@@ -6,10 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lab.tracking.content import as_text, read_table
+from lab.tracking.content import as_text
+from lab.tracking.samples import read_table
 
 __all__ = ["experiment_note", "verdict_table"]
 
+_COLUMNS = (
+    *("claim", "statement", "arm", "verdict", "effect", "effect_low", "effect_high", "unit"),
+    *("reason", "article"),
+)
 _LONGEST = 20_000  # characters MLflow takes
 
 
@@ -48,7 +53,7 @@ def verdict_table(verdicts: Path) -> str:
 def _markdown(rows: list[dict[str, str]]) -> list[str]:
     if not rows:
         return []
-    columns = list(rows[0])
+    columns = [column for column in _COLUMNS if column in rows[0]]
     table = [columns, ["---"] * len(columns), *([row[c] for c in columns] for row in rows)]
     return [f"| {' | '.join(map(_cell, cells))} |" for cells in table] + [""]
 

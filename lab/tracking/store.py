@@ -7,8 +7,9 @@ import re
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,23 +25,26 @@ __all__ = [
     "artifact_location",
     "connect",
     "one_writer",
+    "prepare_in_background",
     "prepare_store",
     "reported",
     "tracking_uri",
 ]
 
 _SQLITE = "sqlite:///"
-# A server that is down shall cost seconds, not MLflow's four minutes of retries.
+# A server that is down shall cost seconds, not MLflow's four minutes of retries; and MLflow
+# neither phones home nor prints over the live table.
 ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "GIT_PYTHON_REFRESH": "quiet",
 }
 
 
-class TrackingUnreachable(Exception):
+class TrackingUnreachable(LabError):
     """The tracking store cannot be used now; `make sync` mirrors the run folders later."""
 
 
@@ -80,9 +84,8 @@ def prepare_store(uri: str) -> None:
     """Create the tables of a SQLite store unless it exists; anything else needs no preparation.
 
     MLflow's migrations take 6 to 8 seconds. They run in a process of their own on a file beside
-    the store, which is renamed when it is whole: call this from a thread while something else
-    is computed, and from anywhere again; whoever comes second waits. Write-ahead logging lets
-    the UI read while a sweep writes.
+    the store, which is renamed when it is whole; whoever comes second waits. Write-ahead logging
+    lets the UI read while a sweep writes.
 
     Raises:
         TrackingUnreachable: If the store cannot be created.
@@ -103,6 +106,16 @@ def prepare_store(uri: str) -> None:
         with closing(sqlite3.connect(unfinished)) as database:
             database.execute("PRAGMA journal_mode = WAL")
         unfinished.replace(path)
+
+
+def prepare_in_background(uri: str) -> None:
+    """Prepare the store while something else is computed; a mirror that comes too soon waits."""
+
+    def prepare() -> None:
+        with suppress(TrackingUnreachable):  # the mirror will say so
+            prepare_store(uri)
+
+    threading.Thread(target=prepare, daemon=True).start()
 
 
 def connect(uri: str) -> MlflowClient:
@@ -134,25 +147,26 @@ def reported(uri: str) -> Iterator[None]:
     """Turn whatever a store can fail with into one exception.
 
     Raises:
-        TrackingUnreachable: With the first line of the reason.
+        TrackingUnreachable: With the last line of the reason.
     """
     try:
         yield
     except (OSError, sqlite3.Error, subprocess.CalledProcessError) as error:
-        raise TrackingUnreachable(_sentence(uri, getattr(error, "stderr", "") or error)) from error
+        raise _unreachable(uri, error) from error
     except Exception as error:
         # MLflow's and SQLAlchemy's own types: naming them would import MLflow.
         if type(error).__module__.partition(".")[0] not in ("mlflow", "sqlalchemy", "requests"):
             raise
-        raise TrackingUnreachable(_sentence(uri, error)) from error
+        raise _unreachable(uri, error) from error
 
 
-def _sentence(uri: str, reason: object) -> str:
-    lines = str(reason).strip().splitlines() or [type(reason).__name__]
-    # Of a traceback the last line says what happened, of a message the first.
-    line = lines[-1] if lines[0].startswith("Traceback") else lines[0]
-    address = re.sub(r"//[^/@]*@", "//", uri)  # without a password
-    return f"the tracking store {address} cannot be used: {line}"
+def _unreachable(uri: str, error: BaseException) -> TrackingUnreachable:
+    # The innermost reason is the shortest: "Connection refused", "database is locked".
+    while reason := error.__cause__ or error.__context__:
+        error = reason
+    lines = str(getattr(error, "stderr", None) or error).strip().splitlines()
+    sentence = f"the tracking store {uri} cannot be used: {lines[-1] if lines else repr(error)}"
+    return TrackingUnreachable(re.sub(r"//[^/@\s]*@", "//", sentence))  # without a password
 
 
 def _database(uri: str) -> Path | None:

@@ -33,7 +33,8 @@ def ui_command(uri: str, runs: Path, port: int) -> list[str]:
     command = [sys.executable, "-P", "-m", "mlflow", "server", "--host", "127.0.0.1"]
     command += ["--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
     artifacts = (runs.resolve() / "mlartifacts").as_uri()
-    return [*command, "--backend-store-uri", uri, "--default-artifact-root", artifacts]
+    command += ["--backend-store-uri", uri, "--registry-store-uri", uri]
+    return [*command, "--default-artifact-root", artifacts]
 
 
 def serve_ui(config: TrackingConfig, runs: Path, experiment: str = "") -> None:
@@ -42,7 +43,7 @@ def serve_ui(config: TrackingConfig, runs: Path, experiment: str = "") -> None:
     Args:
         config: Where runs are mirrored to; a server that runs already is only linked to.
         runs: The folder of all results.
-        experiment: The experiment to link to; the most recent ones where it is empty.
+        experiment: The experiment to link to; the most recent ones where there is none such.
 
     Raises:
         TrackingUnreachable: If the store or the server cannot be used.
@@ -70,14 +71,21 @@ def running_ui(uri: str, runs: Path) -> Iterator[tuple[str, subprocess.Popen[byt
     Raises:
         TrackingUnreachable: If it does not start.
     """
-    port = free_port()
+    port, log = free_port(), runs / "mlflow-ui.log"
     # Without its job runner the server starts in 8 seconds instead of 40.
     environment = os.environ | ENVIRONMENT | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    server = subprocess.Popen(ui_command(uri, runs, port), env=environment, start_new_session=True)
+    with reported(uri), log.open("wb") as output:
+        server = subprocess.Popen(
+            ui_command(uri, runs, port),
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     try:
         address = f"http://127.0.0.1:{port}"
         with reported(address):
-            _wait_until_it_answers(address, server)
+            _wait_until_it_answers(address, server, log)
         yield address, server
     finally:
         if server.poll() is None:
@@ -103,25 +111,26 @@ def free_port() -> int:
     raise OSError(f"no free port from {_FIRST_PORT} to {_FIRST_PORT + _NUM_PORTS - 1}")
 
 
-def _wait_until_it_answers(address: str, server: subprocess.Popen[bytes]) -> None:
+def _wait_until_it_answers(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
     end = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < end:
         if server.poll() is not None:
-            raise OSError(f"the user interface ended with status {server.returncode}")
+            raise OSError(f"the user interface ended early, see {log}")
         try:
             with urllib.request.urlopen(f"{address}/health", timeout=5):
                 return
         except (urllib.error.URLError, TimeoutError, ConnectionError):
             time.sleep(0.2)
-    raise OSError(f"the user interface did not answer in {_PATIENCE_SECONDS:.0f} seconds")
+    raise OSError(f"no answer in {_PATIENCE_SECONDS:.0f} seconds, see {log}")
 
 
 def _links(uri: str, experiment: str) -> dict[str, str]:
     client = connect(uri)
     with reported(uri):
         found = client.search_experiments(order_by=["last_update_time DESC"])
-    names = [e for e in found if e.name == experiment or (not experiment and e.name != "Default")]
-    return {e.name: view_link(uri, e.experiment_id) for e in names[:_NUM_LINKS]}
+    own = [item for item in found if item.name != "Default"]  # MLflow's own, always empty
+    chosen = [item for item in own if item.name == experiment] or own[:_NUM_LINKS]
+    return {item.name: view_link(uri, item.experiment_id) for item in chosen}
 
 
 def _print_links(console: Console, address: str, links: dict[str, str]) -> None:

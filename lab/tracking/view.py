@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from lab.tracking.content import Content, image_key
+from lab.tracking.content import Content
+from lab.tracking.samples import image_key
 
 __all__ = ["chart_view", "run_colours", "varied_parameters", "view_link"]
 
@@ -64,6 +65,8 @@ def chart_view(record: Mapping[str, Any], contents: Sequence[Content]) -> dict[s
             | {"chartName": "Settings that differ", "compareGroups": ["Parameters"]}
             | {"showDifferencesOnly": True, "showChangeFromBaseline": False},
         ],
+        # Room for the pictures: they carry the runs' names and colours.
+        "runListHidden": True,
         # Sections in this order; MLflow adds those of the metrics behind them.
         "isAccordionReordered": True,
     }

@@ -1,0 +1,111 @@
+"""Sampled images as the mirror shows them: pictures by prompt, and the mean of every probe."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = [
+    "ImageRow",
+    "Point",
+    "image_key",
+    "image_rows",
+    "metric_key",
+    "pictures_of",
+    "probe_means",
+    "read_table",
+]
+
+# A key becomes part of a file name.
+_KEY_LENGTH = 100
+# The columns of an images table that are not probes.
+_IMAGE_COLUMNS = (
+    *("dataset_hash", "role", "claim", "prompt_set", "prompt"),
+    *("generation_seed", "weight", "file"),
+)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of a metric. What is measured once has step 0: MLflow then draws a bar per run."""
+
+    key: str
+    value: float
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class ImageRow:
+    """One sampled image."""
+
+    prompt_set: str
+    prompt: str
+    weight: float
+    path: Path
+    probes: dict[str, float]
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file as text, none when there is no such file."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def image_rows(rows: Iterable[Mapping[str, str]], home: Path) -> list[ImageRow]:
+    """Return the rows of an images table whose files are relative to `home`."""
+    return [
+        ImageRow(
+            row["prompt_set"],
+            row["prompt"],
+            float(row["weight"]),
+            home / row["file"],
+            {k: float(v or "nan") for k, v in row.items() if k not in _IMAGE_COLUMNS},
+        )
+        for row in rows
+    ]
+
+
+def probe_means(images: Sequence[ImageRow]) -> list[Point]:
+    """Average each probe over the images of a prompt set; NaN is an image it does not apply to."""
+    groups: dict[str, list[float]] = defaultdict(list)
+    for image in images:
+        own = "" if image.weight in (0, 1) else f" weight {image.weight:g}"
+        for probe, value in image.probes.items():
+            if math.isfinite(value):
+                groups[metric_key(probe, image.prompt_set + own)].append(value)
+    return [Point(key, math.fsum(values) / len(values)) for key, values in groups.items()]
+
+
+def pictures_of(images: Sequence[ImageRow]) -> dict[str, list[Path]]:
+    """Choose what the comparison shows: each prompt at the full weight of the adapter."""
+    weight = min((image.weight for image in images), key=lambda w: abs(w - 1), default=1.0)
+    chosen: dict[str, list[Path]] = defaultdict(list)
+    for image in images:
+        if image.weight == weight and image.path.exists():
+            if image.path not in chosen[image.prompt]:  # a prompt may be in two sets
+                chosen[image.prompt].append(image.path)
+    pictures: dict[str, list[Path]] = {}
+    for prompt, paths in chosen.items():
+        key = image_key(prompt)
+        # Prompts that differ only in signs that a key cannot hold.
+        twins = sum(other.startswith(key) for other in pictures)
+        pictures[f"{key} {twins + 1}" if key in pictures else key] = paths
+    return pictures
+
+
+def image_key(prompt: str) -> str:
+    """Return where a prompt's images are found: `final/<prompt>`, in characters MLflow takes."""
+    legal = re.sub(r"[^A-Za-z0-9_.-]+", " ", prompt)[:_KEY_LENGTH].strip(" .")
+    return f"final/{legal or 'empty prompt'}"
+
+
+def metric_key(*parts: str) -> str:
+    """Return the name of a metric, in characters MLflow takes."""
+    return re.sub(r"[^\w/. -]+", "_", "/".join(parts))

@@ -1,0 +1,136 @@
+"""Multiplicity, effect sizes, dose, misreading and planning, each against an independent answer."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from lab.judge.crossed import crossed
+from lab.judge.dose import rises_with_weight
+from lab.judge.effect import improvement_probability, learning_index_table, measurable
+from lab.judge.misread import upper_bound
+from lab.judge.multiplicity import (
+    benjamini_hochberg_adjusted,
+    benjamini_hochberg_level,
+    holm_adjusted,
+    holm_levels,
+)
+from lab.judge.power import deciding_plan
+
+P = np.array([0.01, 0.04, 0.03, 0.005])
+
+
+def test_holm_adjusts_as_worked_by_hand() -> None:
+    # Sorted .005, .01, .03, .04 times 4, 3, 2, 1, never falling.
+    assert holm_adjusted(P) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+def test_holm_intervals_exclude_zero_exactly_when_holm_rejects() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        z = rng.normal(1.5, 1.5, size=5)
+        p = 2 * stats.norm.sf(np.abs(z))
+        half = stats.norm.ppf((1 + holm_levels(p)) / 2)
+        assert np.array_equal(np.abs(z) > half, holm_adjusted(p) <= 0.05)
+
+
+def test_holm_on_one_claim_changes_nothing() -> None:
+    assert holm_levels(np.array([0.3])) == pytest.approx([0.95])
+    assert holm_adjusted(np.array([0.3])) == pytest.approx([0.3])
+
+
+def test_benjamini_hochberg_equals_scipy() -> None:
+    rng = np.random.default_rng(1)
+    for size in (1, 2, 7, 30):
+        p = rng.random(size) ** 2
+        assert benjamini_hochberg_adjusted(p) == pytest.approx(stats.false_discovery_control(p))
+
+
+def test_false_discovery_intervals_exclude_zero_for_the_discoveries() -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(200):
+        z = rng.normal(1.5, 1.5, size=6)
+        p = 2 * stats.norm.sf(np.abs(z))
+        half = stats.norm.ppf((1 + benjamini_hochberg_level(p)) / 2)
+        discovered = benjamini_hochberg_adjusted(p) <= 0.05
+        assert np.array_equal(np.abs(z) > half, discovered)
+
+
+def test_a_claim_is_measurable_when_training_is_three_standard_errors_away() -> None:
+    base = np.array([0.0, 1.0, 0.0, 1.0])  # mean .5, standard error .2887
+    assert not measurable(base, 0.5 + 3 * 0.288)
+    assert measurable(base, 0.5 + 3 * 0.289)
+    assert measurable(np.zeros(4), 1e-9)
+
+
+def test_the_learning_index_is_a_ratio_with_the_spread_of_a_ratio() -> None:
+    rng = np.random.default_rng(3)
+    base = rng.normal(0.2, 0.1, size=16)
+    differences = rng.normal(0.3, 0.05, size=(4, 16)) - 0.4 * (base - 0.2)
+    table = learning_index_table(differences, base, 0.9)
+    assert table.mean() == pytest.approx(differences.mean() / (0.9 - base.mean()))
+    # At an index of 1 the base's own spread has gone: what is left is the adapter's.
+    copied = learning_index_table(0.9 - np.tile(base, (4, 1)), base, 0.9)
+    assert copied == pytest.approx(np.ones((4, 16)))
+
+
+def test_the_learning_index_interval_covers_although_the_base_is_estimated() -> None:
+    rng = np.random.default_rng(4)
+    covered = []
+    for _ in range(600):
+        base = rng.normal(0.0, 0.3, size=16)
+        adapter = 0.6 + 0.1 * rng.normal(size=(5, 1)) + 0.2 * rng.normal(size=(5, 16))
+        low, high = crossed(learning_index_table(adapter - base, base, 1.0)).interval()
+        covered.append(low < 0.6 < high)
+    assert np.mean(covered) >= 0.9
+
+
+def test_improvement_counts_ties_half_and_follows_the_direction() -> None:
+    differences = np.array([[1.0, 0.0], [-1.0, 2.0]])
+    assert improvement_probability(differences, 1.0) == 0.625
+    assert improvement_probability(differences, -3.0) == 0.375
+
+
+def test_a_dose_must_rise_at_every_weight_and_beyond_chance() -> None:
+    rng = np.random.default_rng(5)
+    noise = {weight: rng.normal(0, 0.02, size=(4, 16)) for weight in (0.5, 1.0, 1.5)}
+    assert rises_with_weight({weight: table + weight / 5 for weight, table in noise.items()})
+    assert not rises_with_weight({weight: table - weight / 5 for weight, table in noise.items()})
+    dip = {0.5: 0.1, 1.0: 0.0, 1.5: 0.3}
+    assert not rises_with_weight({weight: noise[weight] + dip[weight] for weight in dip})
+    flat = {weight: rng.normal(0.1, 0.5, size=(4, 16)) + 0.001 * weight for weight in noise}
+    assert not rises_with_weight(flat)
+    with pytest.raises(ValueError, match="at least two adapter weights, got 1"):
+        rises_with_weight({1.0: noise[1.0]})
+
+
+def test_the_misread_bound_is_clopper_and_pearsons() -> None:
+    assert upper_bound(0, 100) == pytest.approx(1 - 0.05 ** (1 / 100))
+    exact = stats.binomtest(3, 50, alternative="less").proportion_ci(0.95, method="exact")
+    assert upper_bound(3, 50) == pytest.approx(exact.high)
+    assert upper_bound(0, 0) == 1
+    assert upper_bound(4, 4) == 1
+
+
+def test_the_plan_decides_four_times_in_five() -> None:
+    components = np.array([0.15, 0.25, 0.6])
+    plan = deciding_plan(components, margin=0.8)
+    assert plan is not None
+    rng = np.random.default_rng(6)
+    shape = (4000, plan.num_train, plan.num_generation)
+    tables = 0.8 + (
+        np.sqrt(0.15) * rng.normal(size=(4000, plan.num_train, 1))
+        + np.sqrt(0.25) * rng.normal(size=(4000, 1, plan.num_generation))
+        + np.sqrt(0.6) * rng.normal(size=shape)
+    )
+    assert 0.75 < np.mean(crossed(tables).interval()[0] > 0) < 0.95
+
+
+def test_a_plan_has_no_fewer_seeds_than_there_are_and_may_not_exist() -> None:
+    components = np.array([0.1, 0.1, 0.8])
+    larger = deciding_plan(components, 0.5, at_least=(6, 32))
+    assert larger is not None
+    assert larger.num_train >= 6
+    assert larger.num_generation >= 32
+    assert str(larger) == f"S={larger.num_train}, G={larger.num_generation}"
+    assert deciding_plan(components, 0.001) is None
+    assert deciding_plan(components, 0.0) is None

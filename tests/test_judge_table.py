@@ -1,0 +1,387 @@
+"""The verdict table on invented measurements whose truth is known."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lab.config import ClaimConfig
+from lab.errors import LabError
+from lab.judge import judge
+
+TRAIN_SEEDS = range(5)
+GENERATION_SEEDS = range(16)
+GREY = ClaimConfig(statement="The shapes are grey", probe="midgrey_share", prompts="trigger")
+
+
+class World:
+    """Builds the long table: what the base, the training set and each arm have, plus noise."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, object]] = []
+        self.rng = np.random.default_rng(0)
+
+    def add(
+        self,
+        role: str,
+        mean: float,
+        *,
+        arm: str = "main",
+        prompts: Mapping[str, tuple[str, ...]] | None = None,
+        train_seeds: tuple[float, ...] = (float("nan"),),
+        probe: str = "midgrey_share",
+        weight: float = float("nan"),
+        noise: float = 0.05,
+        num_images: int = len(GENERATION_SEEDS),
+        value: Callable[[float], float] = lambda drawn: drawn,
+        **factors: object,
+    ) -> "World":
+        for prompt_set, members in (prompts or {"trigger": ("monster",)}).items():
+            for prompt in members:
+                for train_seed in train_seeds:
+                    offset = self.rng.normal(0, noise / 2)
+                    for generation_seed in range(num_images):
+                        self.rows.append(
+                            {
+                                "arm": arm,
+                                "role": role,
+                                "train_seed": train_seed,
+                                "prompt_set": prompt_set,
+                                "prompt": prompt,
+                                "generation_seed": generation_seed,
+                                "weight": weight,
+                                "probe": probe,
+                                "value": value(mean + offset + self.rng.normal(0, noise)),
+                                **factors,
+                            }
+                        )
+        return self
+
+    def arm(self, mean: float, **settings: Any) -> "World":
+        settings = {"weight": 1.0, "train_seeds": tuple(map(float, TRAIN_SEEDS)), **settings}
+        return self.add("arm", mean, **settings)
+
+    def frame(self) -> pd.DataFrame:
+        return pd.DataFrame(self.rows)
+
+    def checks(self, loss_adapter: float = 0.1) -> pd.DataFrame:
+        arms = self.frame().query("role == 'arm'")[["arm", "train_seed"]].drop_duplicates()
+        return arms.assign(loss_adapter=loss_adapter, loss_base=0.2)
+
+    def verdict(self, claim: ClaimConfig = GREY, **checks: float) -> pd.Series:
+        table = judge(self.frame(), {"claim": claim}, checks=self.checks(**checks))
+        assert len(table) == 1
+        return table.iloc[0]
+
+
+def grey_world(adapter: float) -> World:
+    """Base 0.1, training set 0.9: an adapter at 0.5 has a learning index of one half."""
+    return World().add("base", 0.1, arm="base").add("training", 0.9, noise=0.0).arm(adapter)
+
+
+def test_an_adapter_like_its_training_set_has_learned() -> None:
+    row = grey_world(0.85).verdict()
+    assert row["verdict"] == "LEARNED"
+    assert row["learning_index"] == pytest.approx(0.94, abs=0.05)
+    assert row["li_low"] < row["learning_index"] < row["li_high"]
+    assert row["effect"] == pytest.approx(0.75, abs=0.05)
+    assert row["unit"] == "share"
+    assert row["num_train_seeds"] == len(TRAIN_SEEDS)
+    assert row["num_generation_seeds"] == len(GENERATION_SEEDS)
+    assert row["improvement"] == 1.0
+    assert row["decided_by"] == ""
+
+
+@pytest.mark.parametrize(
+    ("adapter", "verdict"), [(0.35, "PARTLY"), (0.55, "LEARNED"), (-0.2, "REVERSED")]
+)
+def test_the_index_decides_between_learned_partly_and_reversed(
+    adapter: float, verdict: str
+) -> None:
+    assert grey_world(adapter).verdict()["verdict"] == verdict
+
+
+WITH_CEILING = replace(GREY, ceiling=["a grey shape"])
+CEILING_PROMPTS = {"ceiling": ("a grey shape",)}
+
+
+def test_no_effect_is_not_learned_only_if_the_base_can_render_it() -> None:
+    assert grey_world(0.1).verdict()["verdict"] == "INCONCLUSIVE"
+    assert grey_world(0.1).verdict()["decided_by"] == "a ceiling control"
+    able = grey_world(0.1).add("ceiling", 0.8, arm="base", prompts=CEILING_PROMPTS)
+    row = able.verdict(WITH_CEILING)
+    assert row["verdict"] == "NOT LEARNED"
+    assert row["ceiling_effect"] == pytest.approx(0.875, abs=0.05)
+    unable = grey_world(0.1).add("ceiling", 0.2, arm="base", prompts=CEILING_PROMPTS)
+    assert unable.verdict(WITH_CEILING)["verdict"] == "NOT EXPRESSIBLE"
+
+
+def test_an_effect_that_rises_with_the_adapter_weight_is_not_called_absent() -> None:
+    world = grey_world(0.14).add("ceiling", 0.8, arm="base", prompts=CEILING_PROMPTS)
+    flat = grey_world(0.14).add("ceiling", 0.8, arm="base", prompts=CEILING_PROMPTS)
+    for weight, rising in ((0.5, 0.08), (1.5, 0.25)):
+        world.arm(rising, weight=weight)
+        flat.arm(0.14, weight=weight)
+    assert "rises" in world.verdict(WITH_CEILING)["reason"]
+    assert flat.verdict(WITH_CEILING)["verdict"] == "NOT LEARNED"
+    assert "no dose" not in flat.verdict(WITH_CEILING)["reason"]
+
+
+def test_a_negligible_shift_away_is_no_effect_rather_than_reversed() -> None:
+    world = grey_world(0.04).add("ceiling", 0.8, arm="base", prompts=CEILING_PROMPTS)
+    row = world.verdict(WITH_CEILING)
+    assert row["li_high"] < 0
+    assert row["verdict"] == "NOT LEARNED"
+
+
+def test_an_adapter_that_does_not_fit_its_images_is_undertrained() -> None:
+    row = grey_world(0.9).verdict(loss_adapter=0.2)
+    assert row["verdict"] == "UNDER-TRAINED"
+    assert "0, 1, 2, 3, 4" in row["reason"]
+
+
+def test_a_different_share_of_unreadable_images_gives_no_verdict() -> None:
+    lost = World().add("base", 0.1, arm="base").add("training", 0.9)
+    lost.arm(0.9, noise=0.1, value=lambda drawn: np.nan if drawn < 0.85 else drawn)
+    row = lost.verdict()
+    assert row["verdict"] == "NO VERDICT"
+    assert row["nan_share_base"] == 0
+    assert row["nan_share_arm"] == pytest.approx(1 / 3, abs=0.1)
+
+
+def test_what_the_base_has_already_cannot_be_learned() -> None:
+    world = World().add("base", 0.9, arm="base").add("training", 0.9, noise=0.0).arm(0.9)
+    row = world.verdict()
+    assert row["verdict"] == "NOT MEASURABLE"
+    assert np.isnan(row["learning_index"])
+    assert np.isfinite(row["effect_low"])
+
+
+def test_one_training_seed_cannot_say() -> None:
+    world = World().add("base", 0.1, arm="base").add("training", 0.9)
+    row = world.arm(0.9, train_seeds=(0.0,)).verdict()
+    assert row["verdict"] == "INCONCLUSIVE"
+    assert row["reason"] == "One training seed cannot say."
+    assert row["effect"] == pytest.approx(0.8, abs=0.1)
+    assert np.isnan(row["li_low"])
+
+
+def test_an_open_claim_names_the_seeds_that_would_decide_it() -> None:
+    world = World().add("base", 0.1, arm="base", noise=0.4).add("training", 0.9, noise=0.0)
+    row = world.arm(0.4, noise=0.5, train_seeds=(0.0, 1.0, 2.0)).verdict()
+    assert row["verdict"] == "INCONCLUSIVE"
+    num_train, num_generation = (int(part[2:]) for part in row["decided_by"].split(", "))
+    assert num_train * num_generation > 3 * 16
+
+
+LEAK = ClaimConfig(
+    statement="Dogs turn grey", probe="midgrey_share", prompts="near", kind="leaked", primary=False
+)
+NEAR = {"near": ("dog", "cat")}
+
+
+def leaky_world(near: float) -> World:
+    world = grey_world(0.9).add("base", 0.1, arm="base", prompts=NEAR)
+    return world.arm(near, prompts=NEAR)
+
+
+def test_a_leak_is_reported_beside_what_the_trigger_learned() -> None:
+    world = leaky_world(0.5)
+    table = judge(world.frame(), {"grey": GREY, "leak": LEAK}, checks=world.checks())
+    assert list(table["verdict"]) == ["LEARNED", "LEAKED"]
+    assert re.search(r"That is (4|5).% of the trigger's", table["reason"][1])
+
+
+def test_a_leak_that_the_placebo_shows_is_not_the_concepts() -> None:
+    world = leaky_world(0.5)
+    world.add("placebo", 0.5, arm="placebo", prompts=NEAR, train_seeds=(0.0, 1.0, 2.0), weight=1.0)
+    row = world.verdict(LEAK)
+    assert row["verdict"] == "INCONCLUSIVE"
+    assert row["placebo_li"] == pytest.approx(0.5, abs=0.05)
+    innocent = leaky_world(0.5)
+    innocent.add("placebo", 0.1, arm="p", prompts=NEAR, train_seeds=(0.0, 1.0, 2.0), weight=1.0)
+    assert innocent.verdict(LEAK)["verdict"] == "LEAKED"
+
+
+def test_prompts_that_stay_as_they_were_contain_the_concept() -> None:
+    assert leaky_world(0.1).verdict(LEAK)["verdict"] == "CONTAINED"
+
+
+GRID = ClaimConfig(
+    statement="Grids of 5 and more appear",
+    probe="grid_size",
+    kind="generalised",
+    support=[2, 3, 4],
+)
+
+
+def grid_world(sizes: tuple[float, ...]) -> World:
+    """Base images hold no grid; the arm's hold `sizes` in turn."""
+    world = World().add("base", 1, arm="base", probe="grid_size", noise=0)
+    world.add("training", 2, probe="grid_size", noise=0)
+    turn = iter(sizes * 1000)
+    return world.arm(0, probe="grid_size", noise=0, value=lambda drawn: next(turn))
+
+
+def test_values_beyond_the_training_set_are_generalised_above_the_misread_rate() -> None:
+    row = grid_world((2, 5, 4, 6, 3)).verdict(GRID)
+    assert row["verdict"] == "GENERALISED"
+    assert row["effect"] == pytest.approx(0.4, abs=0.02)
+    assert row["unit"] == "share"
+    assert np.isnan(row["learning_index"])
+
+
+def test_no_value_beyond_the_training_set_is_no_generalisation() -> None:
+    assert grid_world((2, 3, 4)).verdict(GRID)["decided_by"] == "a ceiling control"
+
+
+def test_values_beyond_training_must_outnumber_misreadings() -> None:
+    unknown_probe = replace(GRID, probe="cells")
+    rare = World().add("base", 1, arm="base", probe="cells", noise=0)
+    rare.add("training", 3, probe="cells", noise=0)  # 16 images: a rate below 17 %
+    turn = iter((5.0, *[2.0] * 9) * 1000)
+    rare.arm(0, probe="cells", noise=0, value=lambda drawn: next(turn))
+    row = rare.verdict(unknown_probe)
+    assert row["verdict"] == "INCONCLUSIVE"
+    assert "misread" in row["reason"]
+
+
+def test_a_value_in_a_gap_of_the_training_set_is_interpolated() -> None:
+    gap = replace(GRID, kind="interpolated", support=[2, 4])
+    assert grid_world((2, 3, 3, 4)).verdict(gap)["verdict"] == "INTERPOLATED"
+
+
+def test_a_contrast_subtracts_the_shift_on_other_prompts() -> None:
+    tagged = {"tagged": ("green monster",)}
+    world = World().add("base", 0.1, arm="base").add("base", 0.3, arm="base", prompts=tagged)
+    world.add("training", 0.9, noise=0).arm(0.2).arm(0.8, prompts=tagged)
+    claim = replace(GREY, prompts="tagged", contrast="trigger")
+    row = world.verdict(claim)
+    assert row["effect"] == pytest.approx((0.8 - 0.3) - (0.2 - 0.1), abs=0.06)
+    assert row["learning_index"] == pytest.approx(0.4 / 0.6, abs=0.1)
+
+
+MATCHED = ClaimConfig(
+    statement="Each colour word brings its colour",
+    matched={"red monster": "hue_mass/red", "green monster": "hue_mass/green"},
+    prompts="tagged",
+)
+
+
+def coloured_world(own: float, other: float) -> World:
+    world = World()
+    for prompt, probe in MATCHED.matched.items():
+        for read in MATCHED.matched.values():
+            settings: dict[str, Any] = {"probe": read, "prompts": {"tagged": (prompt,)}}
+            world.add("base", 0.3, arm="base", **settings)
+            world.add("training", 1.0 if read == probe else 0.0, noise=0, **settings)
+            world.arm(own if read == probe else other, **settings)
+    return world
+
+
+def test_a_matched_claim_reads_each_prompt_with_its_own_probe() -> None:
+    bound = coloured_world(0.9, 0.1).verdict(MATCHED)
+    assert bound["verdict"] == "LEARNED"
+    assert bound["effect"] == pytest.approx(0.8, abs=0.05)
+    both = coloured_world(0.6, 0.6).verdict(MATCHED)
+    assert both["effect"] == pytest.approx(0, abs=0.05)
+    assert both["verdict"] == "INCONCLUSIVE"
+
+
+def test_training_images_captioned_with_the_prompt_are_the_target() -> None:
+    tagged = {"tagged": ("green monster",)}
+    world = World().add("base", 0.1, arm="base", prompts=tagged).arm(0.5, prompts=tagged)
+    world.add("training", 0.9, noise=0, prompts=tagged)
+    world.add("training", 0.0, noise=0, prompts={"tagged": ("red monster",)})
+    row = world.verdict(replace(GREY, prompts="tagged"))
+    assert row["learning_index"] == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_claim_speaks_of_the_arms_with_its_levels() -> None:
+    world = World().add("base", 0.1, arm="base").add("training", 0.9)
+    world.arm(0.9, arm="rank 4", **{"adapter.rank": 4}).arm(0.1, arm="r8", **{"adapter.rank": 8})
+    row = world.verdict(replace(GREY, arm={"adapter.rank": 4}))
+    assert row["arm"] == "rank 4"
+    assert len(judge(world.frame(), {"grey": GREY}, checks=world.checks())) == 2
+    with pytest.raises(LabError, match=r"claims\.claim\.arm matches no arm: adapter\.rank=16"):
+        world.verdict(replace(GREY, arm={"adapter.rank": 16}))
+    with pytest.raises(LabError, match="factor 'adapter.rnak' not found; did you mean"):
+        world.verdict(replace(GREY, arm={"adapter.rnak": 4}))
+
+
+def test_a_control_that_carries_the_arms_label_belongs_to_it() -> None:
+    world = grey_world(0.5).add("training", 0.5, arm="other", noise=0)
+    world.add("base", 0.3, arm="other").arm(0.5, arm="other")
+    table = judge(world.frame(), {"grey": GREY}, checks=world.checks()).set_index("arm")
+    assert table["learning_index"]["main"] == pytest.approx(0.5, abs=0.05)
+    assert table["learning_index"]["other"] == pytest.approx(1.0, abs=0.15)
+
+
+def test_primary_claims_are_held_to_holm_and_others_to_a_false_discovery_rate() -> None:
+    world = grey_world(0.5)
+    claims = {f"grey {k}": GREY for k in range(4)}
+    strict = judge(world.frame(), claims, checks=world.checks())
+    alone = world.verdict()
+    width = strict["li_high"] - strict["li_low"]
+    assert np.isclose(strict["p_adjusted"].min(), 4 * alone["p_adjusted"])
+    assert width.max() > alone["li_high"] - alone["li_low"]
+    swept = judge(
+        world.frame(),
+        {name: replace(claim, primary=False) for name, claim in claims.items()},
+        checks=world.checks(),
+    )
+    assert np.allclose(swept["p_adjusted"], alone["p_adjusted"])
+    assert np.allclose(swept["li_low"], alone["li_low"])
+
+
+@pytest.mark.parametrize(
+    ("drop", "message"),
+    [
+        ("train_seed == 2 and role == 'arm' and arm == 'main'", "arm main lacks training seeds 2"),
+        (
+            "train_seed == 2 and generation_seed == 3",
+            "claim claim, arm main, train seed 2 lacks 1 of 16 images .* generation seed 3",
+        ),
+        ("role == 'base' and generation_seed == 5", "the base model lacks 1 of its 16 images"),
+        ("role == 'training'", "no training image has a value of midgrey_share"),
+    ],
+)
+def test_what_is_missing_is_named(drop: str, message: str) -> None:
+    world = grey_world(0.5).arm(0.5, arm="twin")
+    claim = replace(GREY, arm={"arm": "main"})
+    frame = world.frame().query(f"not ({drop})")
+    with pytest.raises(LabError, match=message):
+        judge(frame, {"claim": claim}, checks=world.checks())
+
+
+def test_images_that_are_there_twice_are_a_mistake() -> None:
+    world = grey_world(0.5).arm(0.5)
+    with pytest.raises(LabError, match="has 80 images twice"):
+        world.verdict()
+
+
+def test_every_prompt_must_be_drawn_with_every_generation_seed() -> None:
+    world = grey_world(0.5)
+    more = {"trigger": ("monster, photo",)}
+    world.add("base", 0.1, arm="base", prompts=more).arm(0.5, prompts=more, num_images=8)
+    with pytest.raises(LabError, match="every prompt for every generation seed, got 1 to 2"):
+        world.verdict()
+
+
+def test_mistakes_of_all_claims_are_reported_at_once() -> None:
+    world = grey_world(0.5)
+    claims = {
+        "shape": replace(GREY, probe="shape/circle"),
+        "white": replace(GREY, ceiling=["on white"]),
+    }
+    with pytest.raises(LabError) as caught:
+        judge(world.frame(), claims, checks=world.checks())
+    assert len(caught.value.mistakes) == 2
+    assert "probe 'shape/circle' not found" in caught.value.mistakes[0]
+    assert "no ceiling images for 'on white'" in caught.value.mistakes[1]
+    with pytest.raises(LabError, match="no manipulation check for train seeds 0, 1, 2, 3, 4"):
+        judge(world.frame(), {"grey": GREY}, checks=world.checks().iloc[:0])

@@ -1,0 +1,238 @@
+"""The main job at toy size: identity, resume, isolation, and failures that stay where they happen."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lab.run
+import lab.store
+from lab.cli import main
+
+EXPERIMENT = "experiment=base_monster_colored"
+
+
+class Killed(BaseException):
+    """A kill: nothing may catch it."""
+
+
+@pytest.fixture
+def sweep(overrides, monkeypatch):
+    """Run the experiment below a folder of its own; return the exit status."""
+    monkeypatch.setenv("COLUMNS", "250")  # tables are cut at the terminal's width
+
+    def run(folder, *words, command="sweep"):
+        kept = [item for item in overrides if not item.startswith("paths.runs=")]
+        return main([command, EXPERIMENT, *kept, "seed=0,1", *words, f"paths.runs={folder}"])
+
+    return run
+
+
+def results(folder):
+    """Return the bytes of everything that must not depend on how a sweep went."""
+    wanted = ("adapter.safetensors", "identity.json", "train.csv", "images.csv", "checks.json")
+    files = [path for path in Path(folder).rglob("*") if path.is_file()]
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in files
+        if path.name in wanted or (path.suffix == ".png" and "samples" in path.parts)
+    }
+
+
+@pytest.fixture(scope="module")
+def reference(tiny_model, tmp_path_factory):
+    """Results of an uninterrupted sweep of two arms and two seeds."""
+    folder = tmp_path_factory.mktemp("reference")
+    words = [
+        "model=path", f"model.path={tiny_model}", "model.resolution_px=16", "model.precision=fp32",
+        "adapter.rank=2", "train.num_steps=4", "train.batch_size=2", "train.checkpoint_every=2",
+        "sample.num_images=2", "sample.batch_size=2", "sample.num_steps=2",
+        "tracking.enabled=false", "seed=0,1", f"paths.runs={folder}",
+    ]  # fmt: skip
+    assert main(["sweep", EXPERIMENT, *words]) == 0
+    return folder
+
+
+def run_folders(folder):
+    return sorted((Path(folder) / "base_monster_colored").glob("*/run.json"))
+
+
+def test_a_sweep_leaves_everything_a_person_looks_for(reference):
+    home = reference / "base_monster_colored"
+    record = json.loads((home / "sweep.json").read_text())
+    assert [run["status"] for run in record["runs"]] == ["DONE"] * 4
+    assert list(record["factors"]) == ["dataset.tags.template"]
+    assert len(run_folders(reference)) == 4
+    assert (home / "report" / "index.html").is_file()
+    assert list((home / "sheets").glob("*.png"))
+    assert len(list((home / "contact_sheets").glob("*.png"))) == 2
+    assert (home / "base.csv").read_text().count("\n") > 2
+
+
+def test_a_second_sweep_does_nothing(reference, sweep, capsys, monkeypatch):
+    before = {path: path.stat().st_mtime_ns for path in reference.rglob("*") if path.is_file()}
+    monkeypatch.setattr(lab.run, "execute_run", None)
+    assert sweep(reference) == 0
+    assert capsys.readouterr().out.count("SKIPPED") >= 4
+    changed = {
+        path.name for path, time in before.items() if path.stat().st_mtime_ns != time
+    } - {".lock"}
+    assert changed == set()
+
+
+def test_a_sweep_killed_at_any_write_ends_with_the_same_bytes(
+    reference, sweep, tmp_path, monkeypatch
+):
+    expected = results(reference)
+    writes = {"left": 0}
+    flush = os.fsync
+
+    def dying(descriptor):
+        writes["left"] -= 1
+        if writes["left"] == 0:
+            raise Killed
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", dying)
+    survived = False
+    for patience in (2, 5, 9, 17, 31, 10_000):
+        writes["left"] = patience
+        try:
+            survived = sweep(tmp_path) == 0
+        except Killed:
+            assert not list(tmp_path.rglob("*.tmp"))
+    assert survived
+    assert results(tmp_path) == expected
+
+
+def test_a_process_killed_outright_is_continued(reference, sweep, tmp_path, overrides):
+    code = (
+        "import os, signal, sys; flush, left = os.fsync, [20]\n"
+        "def dying(descriptor):\n"
+        "    left[0] -= 1\n"
+        "    os.kill(os.getpid(), signal.SIGKILL) if left[0] == 0 else flush(descriptor)\n"
+        "os.fsync = dying\n"
+        "from lab.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    kept = [item for item in overrides if not item.startswith("paths.runs=")]
+    words = ["sweep", EXPERIMENT, *kept, "seed=0,1", f"paths.runs={tmp_path}"]
+    died = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, check=False)
+    assert died.returncode == -9
+    assert sweep(tmp_path) == 0
+    assert results(tmp_path) == results(reference)
+
+
+def test_a_run_is_the_same_alone_and_in_any_order(reference, sweep, tmp_path):
+    assert sweep(tmp_path, "seed=1", "dataset.tags.template='{colour} {trigger}'") == 0
+    alone = results(tmp_path)
+    expected = results(reference)
+    assert alone
+    assert all(expected[name] == content for name, content in alone.items())
+    assert sweep(tmp_path, "seed=1,0", "dataset.tags.template='{colour} {trigger}','{trigger}'") == 0
+    assert results(tmp_path) == expected
+
+
+def test_a_failing_run_is_recorded_and_the_others_go_on(
+    reference, sweep, tmp_path, monkeypatch, capsys
+):
+    real = lab.run.train_adapter
+
+    def fails_for_seed_one(adapter, instances, prior, config, seed, *rest):
+        if seed == 1:
+            raise RuntimeError("a bug of this run alone")
+        return real(adapter, instances, prior, config, seed, *rest)
+
+    monkeypatch.setattr(lab.run, "train_adapter", fails_for_seed_one)
+    assert sweep(tmp_path) == 1
+    assert "RuntimeError: a bug of this run alone" in capsys.readouterr().out
+    home = tmp_path / "base_monster_colored"
+    assert len(list(home.glob("*/FAILED.json"))) == len(list(home.glob("*/DONE.json"))) == 2
+    record = json.loads((home / "sweep.json").read_text())
+    assert {run["reason"] for run in record["runs"] if run["status"] == "FAILED"} == {
+        "RuntimeError: a bug of this run alone"
+    }
+    monkeypatch.setattr(lab.run, "train_adapter", real)
+    assert sweep(tmp_path) == 0
+    assert not list(home.glob("*/FAILED.json"))
+    assert results(tmp_path) == results(reference)
+
+
+def test_a_diverging_run_fails_by_name(sweep, tmp_path):
+    words = ("seed=0", "train.learning_rate=1e-3,1e30", "train.max_grad_norm=null")
+    assert sweep(tmp_path, *words, "dataset.tags.template='{trigger}'") == 1
+    [failure] = (tmp_path / "base_monster_colored").glob("*/FAILED.json")
+    assert "TrainingFailed: loss" in json.loads(failure.read_text())["reason"]
+    assert list((tmp_path / "base_monster_colored").glob("*/DONE.json"))
+
+
+def test_a_full_disk_fails_the_run_and_a_later_try_completes_it(
+    reference, sweep, tmp_path, monkeypatch
+):
+    real = lab.store.write_bytes
+
+    def full(path, content):
+        if path.name == "checkpoint.safetensors":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(path, content)
+
+    monkeypatch.setattr("lab.train.checkpoint.write_bytes", full)
+    assert sweep(tmp_path) == 1
+    failures = list((tmp_path / "base_monster_colored").glob("*/FAILED.json"))
+    assert len(failures) == 4
+    assert "No space left on device" in json.loads(failures[0].read_text())["reason"]
+    monkeypatch.setattr("lab.train.checkpoint.write_bytes", real)
+    assert sweep(tmp_path) == 0
+    assert results(tmp_path) == results(reference)
+
+
+def test_the_plan_tells_new_partial_done_and_stale(reference, sweep, tmp_path, capsys, monkeypatch):
+    def plan(*words):
+        assert sweep(tmp_path, *words, command="plan") == 0
+        return capsys.readouterr().out
+
+    assert "4 NEW" in plan()
+    steps = {"left": 7}
+
+    def dying(display, run, done, **figures):
+        steps["left"] -= "loss" in figures
+        if steps["left"] == 0:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lab.terminal.SweepDisplay.advance", dying)
+        with pytest.raises(Killed):
+            sweep(tmp_path)
+    capsys.readouterr()
+    text = plan()
+    assert "1 DONE" in text
+    assert "trained to step 2" in text
+    assert sweep(tmp_path) == 0
+    capsys.readouterr()
+    assert "4 DONE" in plan()
+    text = plan("train.num_steps=5")
+    assert "4 STALE" in text
+    assert "train.num_steps" in text
+    assert "trained; images or measurements are missing" in plan("sample.num_images=1")
+
+
+def test_a_tracking_server_that_is_down_costs_a_line(sweep, tmp_path, capsys):
+    words = ("tracking.enabled=true", "tracking.uri=http://127.0.0.1:9", "seed=0")
+    assert sweep(tmp_path, *words) == 0
+    assert "make sync" in capsys.readouterr().out
+
+
+def test_every_bad_image_is_named_and_nothing_is_written(sweep, tmp_path, capsys):
+    images = tmp_path / "images"
+    images.mkdir()
+    (images / "broken.png").write_bytes(b"not a picture")
+    (images / "empty.png").write_bytes(b"")
+    source = f"dataset.source={{kind:folder,path:{images},caption:monster}}"
+    assert sweep(tmp_path / "runs", source, "dataset.tags.template='{caption}'") == 2
+    lines = capsys.readouterr().err
+    assert "broken.png" in lines
+    assert "empty.png" in lines
+    assert results(tmp_path / "runs") == {}
