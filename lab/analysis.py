@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ class Sweep:
             `generation_seed`, `weight`, one column per factor and one per probe. A training image
             appears once for every arm that was trained on it.
         losses: One row per logged step: `run_id`, `arm`, `seed`, `step`, `loss`, ...
+        controls: The base model's rows of `images` once for every arm: probes that compare with
+            the training set have another value beside each.
         checks: The manipulation check: `arm`, `train_seed`, `loss_adapter`, `loss_base`.
         verdicts: The frame of `lab.judge`, empty before the sweep was judged.
         probes: Names of the probe columns of `images`.
@@ -52,6 +55,7 @@ class Sweep:
     record: dict[str, Any]
     runs: pd.DataFrame
     images: pd.DataFrame
+    controls: pd.DataFrame
     losses: pd.DataFrame
     checks: pd.DataFrame
     verdicts: pd.DataFrame
@@ -75,8 +79,10 @@ class Sweep:
     @cached_property
     def measurements(self) -> pd.DataFrame:
         """One row per image and probe: the tidy frame that `lab.judge.judge` takes."""
-        keys = [column for column in self.images if column not in {*self.probes, "path"}]
-        return self.images.melt(id_vars=keys, value_vars=self.probes, var_name="probe")
+        own = self.images[~self.images["role"].isin(("base", "ceiling"))]
+        rows = pd.concat([own, self.controls], ignore_index=True)
+        keys = [column for column in rows if column not in {*self.probes, "path"}]
+        return rows.melt(id_vars=keys, value_vars=self.probes, var_name="probe")
 
 
 def open_sweep(name: str, runs: str | Path = "runs") -> Sweep:
@@ -103,9 +109,11 @@ def open_sweep(name: str, runs: str | Path = "runs") -> Sweep:
     levels = {arm["label"]: arm.get("levels", {}) for arm in record.get("arms", [])}
     entries = [_read_run(folder, entry) for entry in record.get("runs", [])]
     table = pd.DataFrame([_run_row(entry, levels) for entry in entries])
+    factors += _claimed_keys(record, table, factors, levels)
+    controls = _base_images(root, folder, table)
     images = pd.concat(
         [
-            _base_images(root, folder),
+            _once(controls),
             _training_images(root, folder, table),
             *(_run_images(folder, entry) for entry in entries),
         ],
@@ -118,6 +126,7 @@ def open_sweep(name: str, runs: str | Path = "runs") -> Sweep:
         record=record,
         runs=table,
         images=_with_factors(images, factors, levels, probes),
+        controls=_with_factors(controls, factors, levels, probes),
         losses=_collect(_losses(folder, entry) for entry in entries),
         checks=pd.DataFrame([_check(entry) for entry in entries if entry["checks"]]),
         verdicts=_read_table(folder / "verdicts.csv"),
@@ -201,20 +210,40 @@ def _run_images(folder: Path, entry: Mapping[str, Any]) -> pd.DataFrame:
     )
 
 
-def _base_images(root: Path, folder: Path) -> pd.DataFrame:
+def _base_images(root: Path, folder: Path, runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the base model's images, measured beside the training set of each arm."""
     table = _read_table(folder / "base.csv")
-    if table.empty:
-        return table
-    return table.assign(path=[str(root / file) for file in table["file"]], arm=table["role"])
+    if table.empty or runs.empty:
+        return pd.DataFrame()
+    table = table.assign(path=[str(root / file) for file in table["file"]])
+    return _arms_of_datasets(runs).merge(table, on="dataset_hash")
+
+
+def _once(controls: pd.DataFrame) -> pd.DataFrame:
+    """Return each of the base model's images once; its arm is its role."""
+    if controls.empty:
+        return controls
+    return controls.drop_duplicates(["file", "claim", "prompt_set"]).assign(
+        arm=lambda table: table["role"], dataset_hash=""
+    )
+
+
+def _arms_of_datasets(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return which arms were trained on which dataset; a run that never began has none."""
+    return runs.loc[runs["dataset_hash"] != "", ["arm", "dataset_hash"]].drop_duplicates()
 
 
 def _training_images(root: Path, folder: Path, runs: pd.DataFrame) -> pd.DataFrame:
     table = _read_table(folder / "training.csv")
     if table.empty or runs.empty:
         return pd.DataFrame()
-    table = table.assign(path=[str(root / file) for file in table["file"]], role="training")
-    pairs = runs[["arm", "dataset_hash"]].drop_duplicates()
-    return pairs.merge(table, on="dataset_hash")
+    table = table.assign(
+        path=[str(root / file) for file in table["file"]],
+        role="training",
+        prompt=table["caption"],
+        generation_seed=table["image_index"],
+    )
+    return _arms_of_datasets(runs).merge(table, on="dataset_hash")
 
 
 def _with_factors(
@@ -234,6 +263,20 @@ def _with_factors(
         column = [levels.get(arm, {}).get(key) for arm in images["arm"]]
         images.insert(len(_ADDED), key, pd.Series(column, index=images.index, dtype=object))
     return images
+
+
+def _claimed_keys(
+    record: Mapping[str, Any],
+    runs: pd.DataFrame,
+    factors: Sequence[str],
+    levels: dict[str, dict[str, Any]],
+) -> list[str]:
+    """Return the keys that claims choose arms by and that this sweep held fixed; add their levels."""
+    named = {key for claim in record.get("claims", {}).values() for key in claim.get("arm", {})}
+    fixed = sorted(key for key in named if key in runs and key not in factors)
+    for arm, key in product(levels, fixed):
+        levels[arm] = levels[arm] | {key: runs.loc[runs["arm"] == arm, key].iloc[0]}
+    return fixed
 
 
 def _losses(folder: Path, entry: Mapping[str, Any]) -> pd.DataFrame:

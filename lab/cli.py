@@ -133,8 +133,8 @@ def _report(overrides: list[str]) -> int:
     folder = experiment_folder(config)
     if not (folder / "sweep.json").is_file():
         raise LabError(f"{folder} holds no finished sweep; run `make sweep` first")
-    report(folder, runs_root(config))
-    return _say(str(folder / "report" / "index.html"))
+    reasons = report(folder, runs_root(config), config.experiment.claims)
+    return _say("\n".join([*reasons, str(folder / "report" / "index.html")]))
 
 
 def _sync(overrides: list[str]) -> int:

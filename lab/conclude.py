@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 from lab.analysis import open_sweep
 from lab.arms import Job, factors_of, slug
+from lab.config import ClaimConfig
 from lab.dataset import Dataset
+from lab.errors import LabError
 from lab.identity import content_id
+from lab.judge import judge
 from lab.plan import experiment_folder, runs_root
 from lab.sample.request import base_requests
-from lab.store import read_json, write_json, write_rows
+from lab.store import read_json, write_bytes, write_json, write_rows
 
 if TYPE_CHECKING:
     from lab.sweep import Outcome, ResidentBase, Stopwatch
     from lab.terminal import SweepDisplay
 
-__all__ = ["conclude"]
+__all__ = ["conclude", "print_conclusion", "report"]
 
 BASE = "base model"
 
@@ -58,21 +61,57 @@ def conclude(
         record = _record(jobs, outcomes, conclusion, began)
         with watch.stage("comparison"):
             write_json(folder / "sweep.json", record | {"stage_seconds": watch.seconds})
-            report(folder, runs)
+            for line in report(folder, runs, config.experiment.claims):
+                display.say(line)
         write_json(folder / "sweep.json", record | {"stage_seconds": watch.seconds})
-    _mirror(config, folder, runs, display, watch)
     display.say(f"comparison  {folder / 'report' / 'index.html'}")
     display.say(f"sheets      {folder / 'sheets'}")
     display.say(f"MLflow      make ui EXP={config.experiment.name}")
 
 
-def report(folder: Path, runs: Path) -> None:
-    """Write verdicts, sheets and the comparison page of a recorded sweep from its run folders."""
+def report(folder: Path, runs: Path, claims: Mapping[str, ClaimConfig]) -> list[str]:
+    """Write verdicts, sheets and the comparison page of a recorded sweep from its run folders.
+
+    Returns:
+        Why there are no verdicts, line by line; empty when there are, or when nothing is claimed.
+    """
     from lab.report.page import write_page
     from lab.report.sheets import write_sheets
 
     write_sheets(folder)
+    reasons = _judge(folder, runs, claims)
     write_page(open_sweep(folder.name, runs), folder / "report" / "index.html")
+    return reasons
+
+
+def _judge(folder: Path, runs: Path, claims: Mapping[str, ClaimConfig]) -> list[str]:
+    """Write the verdict table; a sweep that cannot be judged as a whole is not judged at all."""
+    table = folder / "verdicts.csv"
+    table.unlink(missing_ok=True)
+    if not claims:
+        return []
+    sweep = open_sweep(folder.name, runs)
+    try:
+        verdicts = judge(sweep.measurements, claims, checks=sweep.checks)
+    except LabError as error:
+        return [f"no verdicts: {line}" for line in error.mistakes]
+    write_bytes(table, verdicts.to_csv(index=False, lineterminator="\n").encode())
+    verdicts.to_parquet(folder / "verdicts.parquet", index=False)
+    return []
+
+
+def print_conclusion(folder: Path) -> None:
+    """Print the verdict table, or the probes' means where nothing was claimed."""
+    from lab.terminal import print_table, print_verdicts
+
+    sweep = open_sweep(folder.name, folder.parent)
+    if not sweep.verdicts.empty:
+        print_verdicts(sweep.verdicts)
+        return
+    shown = [name for name in sweep.probes if sweep.images[name].notna().any()]
+    drawn = sweep.images[sweep.images["role"] != "training"]
+    means = drawn.groupby(["arm", "prompt_set"], sort=False)[shown].mean().reset_index()
+    print_table(means, "probe means by arm and prompt set")
 
 
 def _conclusion_id(outcomes: Sequence[Outcome]) -> str:
@@ -177,18 +216,3 @@ def _record(
         "command": " ".join(["python -m lab", *sys.argv[1:]]),
         "conclusion": conclusion,
     }
-
-
-def _mirror(
-    config: Any, folder: Path, runs: Path, display: SweepDisplay, watch: Stopwatch
-) -> None:
-    """Mirror the sweep to MLflow; a server that cannot be reached costs a line, not the sweep."""
-    if not config.tracking.enabled:
-        return
-    from lab.tracking import TrackingUnreachable, mirror_sweep, tracking_uri
-
-    try:
-        with watch.stage("MLflow"):
-            mirror_sweep(folder, tracking_uri(config.tracking, runs), runs)
-    except TrackingUnreachable as error:
-        display.say(f"{error}; `make sync` mirrors the results later")

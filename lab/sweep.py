@@ -93,8 +93,9 @@ def run_sweep(jobs: Sequence[Job]) -> list[Outcome]:
     Raises:
         LabError: If the jobs cannot be run as they are; nothing has been written then.
     """
-    from lab.conclude import conclude
+    from lab.conclude import conclude, print_conclusion
     from lab.terminal import SweepDisplay
+    from lab.tracking.live import LiveMirror
 
     check_inputs(jobs)
     folder = experiment_folder(jobs[0].config)
@@ -106,12 +107,18 @@ def run_sweep(jobs: Sequence[Job]) -> list[Outcome]:
         planned = plan_runs(jobs, datasets)
         resident = ResidentBase()
         with SweepDisplay(jobs[0].config.experiment.name, [run.name for run in planned]) as display:
-            with watch.stage("runs"):
-                outcomes = [
-                    _attempt(run, dataset, resident, display)
-                    for run, dataset in zip(planned, datasets, strict=True)
-                ]
+            mirror = LiveMirror(jobs[0].config.tracking, folder.parent, display.say)
+            mirror.prepare()
+            outcomes = []
+            for run, dataset in zip(planned, datasets, strict=True):
+                with watch.stage("runs"):
+                    outcomes.append(_attempt(run, dataset, resident, display))
+                with watch.stage("MLflow"):
+                    mirror.run(run.folder.path)
             conclude(jobs, outcomes, datasets, resident, display, watch, began)
+            with watch.stage("MLflow"):
+                mirror.sweep(folder)
+        print_conclusion(folder)
     return outcomes
 
 

@@ -31,7 +31,7 @@ from lab.dataset.dataset import (
     load_dataset,
     metadata_lines,
 )
-from lab.dataset.picture import Entry, Frame
+from lab.dataset.picture import Entry, Frame, PictureMistake
 from lab.dataset.tags import captions_of
 from lab.errors import LabError, raise_if
 from lab.identity import ID_LENGTH, array_hash, canonical_json
@@ -50,7 +50,7 @@ class _Drawn:
     origin: str = ""
     height_px: int = 0
     width_px: int = 0
-    mistakes: tuple[str, ...] = ()
+    mistake: str = ""
 
 
 def _draw(entry: Entry, frame: Frame, images: Path) -> _Drawn:
@@ -59,8 +59,8 @@ def _draw(entry: Entry, frame: Frame, images: Path) -> _Drawn:
 
     try:
         picture = entry.draw(frame)
-    except LabError as error:
-        return _Drawn(mistakes=tuple(error.mistakes))
+    except PictureMistake as error:
+        return _Drawn(mistake=f"{entry.name}: {error}")
     pixel_hash = array_hash(picture.pixels)
     path = images / f"{pixel_hash[:ID_LENGTH]}.png"
     if not path.exists():
@@ -160,7 +160,7 @@ def build_dataset(
             images = folder / IMAGES
             images.mkdir()
             drawn = _draw_all(entries, frame, images)
-            raise_if([mistake for each in drawn for mistake in each.mistakes])
+            raise_if([each.mistake for each in drawn if each.mistake])
             examples = _examples(entries, drawn, config, images)
             dataset = Dataset(folder, content_hash(examples), tuple(examples))
             if config.tags.permuted and len({example.caption for example in examples}) == 1:

@@ -15,7 +15,11 @@ import numpy as np
 
 from lab.seeds import array_generator
 
-__all__ = ["Drawing", "Entry", "Frame", "Picture", "draw_generator"]
+__all__ = ["Drawing", "Entry", "Frame", "Picture", "PictureMistake", "draw_generator", "to_uint8"]
+
+
+class PictureMistake(Exception):
+    """Why one picture cannot be drawn; whoever knows the picture's name puts it in front."""
 
 
 @dataclass(frozen=True)
@@ -90,3 +94,8 @@ def draw_generator(seed: int, stream: str, origin: str) -> np.random.Generator:
     """
     digest = hashlib.sha256(f"{stream}/{origin}".encode()).digest()
     return array_generator(seed, "dataset", int.from_bytes(digest[:8], "big"))
+
+
+def to_uint8(pixels: np.ndarray) -> np.ndarray:
+    """Return real-valued pixels rounded and clipped to 0..255."""
+    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)

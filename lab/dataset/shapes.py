@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from lab.dataset.colours import is_colour, is_colours, rgb, words
-from lab.dataset.picture import Entry, Frame, Picture, draw_generator
+from lab.dataset.picture import Entry, Frame, Picture, draw_generator, to_uint8
 from lab.dataset.sources import SourceContext
 from lab.settings import Rule, at_least, between, more_than, one_of, setting
 
@@ -139,7 +139,7 @@ class Shape:
             + (whole - fill)[..., None] * edge_colour
             + fill[..., None] * rgb(self.colour)
         )
-        return Picture(np.rint(pixels).astype(np.uint8), whole.astype(np.float32), self.origin)
+        return Picture(to_uint8(pixels), whole.astype(np.float32), self.origin)
 
 
 def _is_shapes() -> Rule:

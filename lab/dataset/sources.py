@@ -45,9 +45,11 @@ class Source(Protocol):
 
 def source_kinds() -> dict[str, type]:
     """Return the kinds of sources; some are made of others, so they are looked up when needed."""
+    from lab.dataset.folder import FolderSource
+    from lab.dataset.mix import MixSource
     from lab.dataset.shapes import ShapeSource
 
-    return {"shapes": ShapeSource}
+    return {"shapes": ShapeSource, "folder": FolderSource, "mix": MixSource}
 
 
 def build_source(settings: Mapping[str, Any], prefix: str) -> Source:

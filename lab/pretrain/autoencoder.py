@@ -29,11 +29,11 @@ from torch import Tensor, nn
 
 __all__ = ["LATENT_CHANNELS", "PatchBasis", "build_autoencoder", "fit_patch_basis", "patch_latents"]
 
-LATENT_CHANNELS = 8
+LATENT_CHANNELS = 12
 PATCH_PX = 4
 LUMA_STD = 1.2  # standard deviation of the first latent channel after scaling
-WHITENING = 0.6  # gamma above
-ANCHOR = 64.0  # C above
+WHITENING = 0.5  # gamma above
+ANCHOR = 128.0  # C above
 POSTERIOR_LOG_VARIANCE = -10.0
 GROUPS = 4
 
@@ -133,7 +133,7 @@ def _patches(images: np.ndarray) -> np.ndarray:
 def _write_identity(convolution: nn.Conv2d) -> None:
     convolution.weight.zero_()
     convolution.bias.zero_()
-    for channel in range(convolution.weight.shape[0]):
+    for channel in range(min(convolution.weight.shape[:2])):
         convolution.weight[channel, channel] = 1
 
 

@@ -58,8 +58,8 @@ def edge_sigmas(lightness: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
     .. math:: \sigma^2 = \frac{s_2^2 - R^2 s_1^2}{R^2 - 1}
 
-    Edges are those of Canny (1986): ridges of the gradient along its own direction that are
-    connected to a strong one.
+    Edges are those of Canny (1986), ridges of the gradient along its own direction that are
+    connected to a strong one, of which those are kept whose ratio a blurred step can have.
 
     References:
         Zhuo and Sim (2011), Defocus map estimation from a single image, Section 3.
@@ -78,9 +78,11 @@ def edge_sigmas(lightness: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
     strong = np.zeros(num_labels + 1, dtype=bool)
     strong[labels[strength > STRONG_GRADIENT]] = True
     strong[0] = False
-    rows, columns = np.nonzero(strong[labels])
-    ratio = strength[rows, columns] / np.maximum(weaker[rows, columns], 1e-6)
-    squared = np.square(np.maximum(ratio, 1 + 1e-6), dtype=float)
+    edges = strong[labels]
+    squared = np.square(strength / np.maximum(weaker, 1e-6), dtype=float)
+    # A ratio outside (1, s2 / s1) is no blurred step: a thin line, a corner, a neighbouring edge.
+    edges &= (squared > 1) & (squared < (REBLUR[1] / REBLUR[0]) ** 2)
+    rows, columns = np.nonzero(edges)
+    squared = squared[rows, columns]
     variance = (REBLUR[1] ** 2 - squared * REBLUR[0] ** 2) / (squared - 1)
-    sigmas = np.sqrt(np.clip(variance, 0, MAX_SIGMA_PX**2))
-    return sigmas, rows, columns
+    return np.minimum(np.sqrt(variance), MAX_SIGMA_PX), rows, columns

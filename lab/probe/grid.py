@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from scipy import ndimage
 
@@ -25,6 +27,8 @@ STEP_NOISE_FACTOR = 3.0  # by which it exceeds the image's lower quartile of cha
 MIN_STEPPED = 0.7  # of its pixels: the widest edge of a single star is .65
 STEP_CONTRAST = 0.2  # by which it exceeds the median inside the cells
 MAX_SPACING_CV = 0.2
+CELL_MARGIN = 0.12  # of a cell on each side, where a gutter may lie
+MIN_CELL_CONTENT = 0.04
 _SOURCE = "projection profiles (Wong, Casey and Wahl 1982)"
 
 PROBES = (
@@ -33,7 +37,7 @@ PROBES = (
     Probe("grid_columns", "cells", "none", 1, MAX_CELLS,
           "columns of cells; 1 where no line is found", _SOURCE),
     Probe("grid_regular", "0 or 1", "higher", 0, 1,
-          "whether there are at least 2 x 2 cells with a spacing CV below .2 on both axes",
+          "at least 2 x 2 cells, none blank, with a spacing CV below .2 on both axes",
           _SOURCE),
     Probe("grid_size", "cells", "higher", 1, MAX_CELLS,
           "the smaller of rows and columns in a regular grid, 1 in any other image", _SOURCE),
@@ -44,9 +48,14 @@ def measure_grid(picture: Picture) -> dict[str, float]:
     """Measure the grid probes on one picture; values as `PROBES` describes them."""
     picture = picture.at_most(SIDE_PX)
     smooth = ndimage.gaussian_filter(picture.lab, picture.side_px / 96, axes=(0, 1))
-    rows, rows_spread = _count_cells(smooth)
-    columns, columns_spread = _count_cells(smooth.transpose(1, 0, 2))
-    regular = min(rows, columns) > 1 and max(rows_spread, columns_spread) < MAX_SPACING_CV
+    row_edges = _cell_edges(smooth)
+    column_edges = _cell_edges(smooth.transpose(1, 0, 2))
+    rows, columns = len(row_edges) - 1, len(column_edges) - 1
+    regular = (
+        min(rows, columns) > 1
+        and max(_variation(row_edges), _variation(column_edges)) < MAX_SPACING_CV
+        and _every_cell_holds_something(smooth, row_edges, column_edges)
+    )
     return {
         "grid_rows": float(rows),
         "grid_columns": float(columns),
@@ -55,8 +64,8 @@ def measure_grid(picture: Picture) -> dict[str, float]:
     }
 
 
-def _count_cells(lab: np.ndarray) -> tuple[int, float]:
-    """Return the largest number of cells whose every line is seen, and the CV of their spacing."""
+def _cell_edges(lab: np.ndarray) -> np.ndarray:
+    """Return the edges of the largest number of cells of which every line is seen, ends included."""
     content = _content_profile(lab)
     steps = _step_profile(lab)
     # Cells with backgrounds of their own are never empty: a gutter is what is least so.
@@ -65,9 +74,31 @@ def _count_cells(lab: np.ndarray) -> tuple[int, float]:
         windows, inside = _windows(len(lab), num_cells)
         lines = _gap_lines(content, gap, windows, inside) or _step_lines(steps, windows, inside)
         if lines:
-            spacing = np.diff([0.0, *lines, len(lab)])
-            return num_cells, float(spacing.std() / spacing.mean())
-    return 1, 0.0
+            return np.array([0.0, *lines, len(lab)])
+    return np.array([0.0, len(lab)])
+
+
+def _variation(edges: np.ndarray) -> float:
+    """Return the coefficient of variation of the spacing."""
+    spacing = np.diff(edges)
+    return float(spacing.std() / spacing.mean())
+
+
+def _every_cell_holds_something(
+    lab: np.ndarray, row_edges: np.ndarray, column_edges: np.ndarray
+) -> bool:
+    """Say whether no cell is blank: two objects on a diagonal are not a grid of 2 x 2."""
+    for top, bottom in itertools.pairwise(row_edges):
+        for left, right in itertools.pairwise(column_edges):
+            down, across = CELL_MARGIN * (bottom - top), CELL_MARGIN * (right - left)
+            cell = lab[
+                round(top + down) : round(bottom - down) + 1,
+                round(left + across) : round(right - across) + 1,
+            ].reshape(-1, 3)
+            difference = np.linalg.norm(cell - np.median(cell, axis=0), axis=-1)
+            if (difference > PIXEL_DIFFERENCE).mean() < MIN_CELL_CONTENT:
+                return False
+    return True
 
 
 def _content_profile(lab: np.ndarray) -> np.ndarray:

@@ -146,13 +146,17 @@ class _Experiment:
         return self._client.search_runs([self.id], f"tags.`{_RUN_ID}` = '{key}'")
 
     def _create(self, content: Content, old: Sequence[Run]) -> str:
-        # What people wrote on the run that is replaced stays; ours comes last and wins.
-        kept = {k: v for run in old for k, v in run.data.tags.items() if k != _DIGEST}
-        kept = {k: v for k, v in kept.items() if not k.startswith("mlflow.")} | _source_tags()
+        # What people wrote on the run that is replaced stays.
+        tags = {
+            key: value
+            for run in old
+            for key, value in run.data.tags.items()
+            if not key.startswith(("mlflow.", "lab."))
+        }
+        tags |= {"mlflow.source.name": "lora-lab", "mlflow.source.type": "LOCAL"}
+        tags[_RUN_ID] = content.key
         begun = round(content.start * 1000)
-        run = self._client.create_run(
-            self.id, begun, kept | {_RUN_ID: content.key}, run_name=content.name
-        )
+        run = self._client.create_run(self.id, begun, tags, run_name=content.name)
         return run.info.run_id
 
     def _fill(self, run_id: str, content: Content) -> None:
@@ -204,10 +208,6 @@ class _Experiment:
             for key, value in tags.items():
                 if self._tags.get(key) != value:
                     self._client.set_experiment_tag(self.id, key, value)
-
-
-def _source_tags() -> dict[str, str]:
-    return {"mlflow.source.name": "lora-lab", "mlflow.source.type": "LOCAL"}
 
 
 def _time(content: Content, share: float) -> int:

@@ -142,6 +142,16 @@ def test_failed_run_says_why(results, uri, client):
     assert "FAILED.json" in artifacts_of(client, run)
 
 
+def test_failed_run_that_was_done_later_no_longer_says_why(results, uri, client):
+    home = results.add_run(status="FAILED")
+    mirror_run(home, uri, results.runs)
+    (home / "FAILED.json").unlink()
+    mirror_run(results.add_run(), uri, results.runs)
+    (run,) = runs_of(client)
+    assert run.info.status == "FINISHED"
+    assert "lab.reason" not in run.data.tags
+
+
 def test_unfinished_run_is_left_out(results, uri, client):
     home = results.add_run()
     (home / "DONE.json").unlink()

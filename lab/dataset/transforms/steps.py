@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -46,6 +47,17 @@ class SetStep(Protocol):
         """Return the new set."""
 
 
+@runtime_checkable
+class ReadsFolder(Protocol):
+    """A step that reads pictures of its own."""
+
+    def rooted(self, project: Path, prefix: str) -> PictureStep:
+        """Return the step with its folder found; `LabError` when that holds no picture."""
+
+    def fingerprint(self, project: Path) -> Any:
+        """Return, as JSON, what must be unchanged in the folder for the set to be the same."""
+
+
 @dataclass(frozen=True)
 class Transformed:
     """Draws a picture and changes it.
@@ -70,18 +82,38 @@ class Transformed:
 
 
 def step_kinds() -> dict[str, type]:
-    """Return the kinds of steps."""
-    return {}
+    """Return the kinds of steps by name."""
+    from lab.dataset.transforms import background, blur, degrade, geometry, grid, members, tone
+
+    return {
+        "background": background.Background,
+        "blur": blur.Blur,
+        "copies": members.Copies,
+        "depth_of_field": blur.DepthOfField,
+        "greyscale": tone.Greyscale,
+        "grid": grid.Grid,
+        "jitter": geometry.Jitter,
+        "jpeg": degrade.Jpeg,
+        "motion_blur": blur.MotionBlur,
+        "noise": degrade.Noise,
+        "recolour": tone.Recolour,
+        "repeats": members.Repeats,
+        "resolution": geometry.Resolution,
+        "subset": members.Subset,
+        "tint": tone.Tint,
+        "tone": tone.Tone,
+    }
 
 
 def build_steps(
-    transforms: Mapping[str, Any], prefix: str
+    transforms: Mapping[str, Any], prefix: str, project: Path
 ) -> dict[str, PictureStep | SetStep]:
     """Build the steps of a dataset, in their order.
 
     Args:
         transforms: The name of each step and its settings; `kind` is its name unless given.
         prefix: The key that leads to them: `"dataset.transforms."`.
+        project: Relative folders start here.
 
     Raises:
         LabError: With a line for each mistake in any step.
@@ -100,6 +132,8 @@ def build_steps(
             continue
         try:
             built = build_from_mapping(kinds[kind], rest, f"{prefix}{name}.")
+            if isinstance(built, ReadsFolder):
+                built = built.rooted(project, f"{prefix}{name}.")
         except LabError as error:
             found += error.mistakes
         else:

@@ -1,0 +1,49 @@
+"""The mirror of a sweep that is under way: an outage costs one line, never the sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from lab.config import TrackingConfig
+from lab.tracking.mirror import mirror_run, mirror_sweep
+from lab.tracking.store import TrackingUnreachable, prepare_in_background, tracking_uri
+
+__all__ = ["LiveMirror"]
+
+
+class LiveMirror:
+    """Mirrors runs as they end; the first outage is said once and ends the trying.
+
+    Args:
+        config: Whether and where to mirror.
+        runs: The folder of all results.
+        say: Told about an outage.
+    """
+
+    def __init__(self, config: TrackingConfig, runs: Path, say: Callable[[str], None]) -> None:
+        self.enabled = config.enabled
+        self.runs = runs
+        self.say = say
+        self.uri = tracking_uri(config, runs)
+
+    def prepare(self) -> None:
+        """Begin making a store that does not exist yet, beside other work."""
+        self._attempt(lambda: prepare_in_background(self.uri))
+
+    def run(self, folder: Path) -> None:
+        """Mirror one run."""
+        self._attempt(lambda: mirror_run(folder, self.uri, self.runs))
+
+    def sweep(self, folder: Path) -> None:
+        """Mirror a finished sweep with its summary."""
+        self._attempt(lambda: mirror_sweep(folder, self.uri, self.runs))
+
+    def _attempt(self, act: Callable[[], object]) -> None:
+        if not self.enabled:
+            return
+        try:
+            act()
+        except TrackingUnreachable as error:
+            self.enabled = False
+            self.say(f"{error}; the sweep goes on, `make sync` mirrors it later")
