@@ -17,7 +17,7 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lab.compose import explain, to_run_config
+from lab.compose import chooses_group, explain, to_run_config, with_values
 from lab.config import RunConfig
 from lab.errors import LabError, raise_if
 from lab.sweep import Job
@@ -39,7 +39,8 @@ class ProductSweeper(BasicSweeper):
         Raises:
             SystemExit: With status 1 when a run failed; the launcher has said which and why.
         """
-        assert self.hydra_context is not None and self.launcher is not None
+        assert self.hydra_context is not None
+        assert self.launcher is not None
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         overrides = parser.parse_overrides([*self._parse_config(), *arguments])
         [jobs] = self.split_arguments(overrides, None)
@@ -55,6 +56,8 @@ class _SweepLauncher(Launcher):
     def setup(self, *, hydra_context: Any, task_function: Any, config: DictConfig) -> None:
         self.hydra_context = hydra_context
         self.config = config
+        # What Hydra composed for each choice of groups: most jobs of a sweep differ in values alone.
+        self.composed: dict[tuple[str, ...], DictConfig] = {}
 
     def jobs(self, job_overrides: Sequence[Sequence[str]]) -> list[Job]:
         """Return the sweep's jobs.
@@ -75,8 +78,15 @@ class _SweepLauncher(Launcher):
         return jobs
 
     def _compose(self, overrides: Sequence[str]) -> RunConfig:
-        composed = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
-        return to_run_config(composed, OmegaConf.select(composed, "hydra.runtime.choices.experiment"))
+        groups = tuple(filter(chooses_group, overrides))
+        if groups not in self.composed:
+            load = self.hydra_context.config_loader.load_sweep_config
+            self.composed[groups] = load(self.config, list(groups))
+        values = [item for item in overrides if item not in groups]
+        composed = with_values(self.composed[groups], values)
+        return to_run_config(
+            composed, OmegaConf.select(composed, "hydra.runtime.choices.experiment")
+        )
 
 
 class ResidentLauncher(_SweepLauncher):
@@ -94,7 +104,9 @@ class ResidentLauncher(_SweepLauncher):
             JobReturn(
                 overrides=list(overrides),
                 status=JobStatus.FAILED if outcome.failed else JobStatus.COMPLETED,
-                _return_value=RuntimeError(outcome.reason) if outcome.failed else outcome.run.run_id,
+                _return_value=RuntimeError(outcome.reason)
+                if outcome.failed
+                else outcome.run.run_id,
             )
             for overrides, outcome in zip(job_overrides, outcomes, strict=True)
         ]

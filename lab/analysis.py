@@ -119,7 +119,8 @@ def open_sweep(name: str, runs: str | Path = "runs") -> Sweep:
         ],
         ignore_index=True,
     )
-    probes = [name for name in images if name not in {*IMAGE_COLUMNS, *TRAINING_COLUMNS, *_ADDED}]
+    known = {*IMAGE_COLUMNS, *TRAINING_COLUMNS, *_ADDED}
+    probes = [str(name) for name in images if name not in known]
     return Sweep(
         name=name,
         folder=folder,
@@ -271,7 +272,7 @@ def _claimed_keys(
     factors: Sequence[str],
     levels: dict[str, dict[str, Any]],
 ) -> list[str]:
-    """Return the keys that claims choose arms by and that this sweep held fixed; add their levels."""
+    """Return the keys by which claims choose arms and which were held fixed; add their levels."""
     named = {key for claim in record.get("claims", {}).values() for key in claim.get("arm", {})}
     fixed = sorted(key for key in named if key in runs and key not in factors)
     for arm, key in product(levels, fixed):

@@ -1,7 +1,8 @@
 """Jobs, factors and arms: what is varied in a sweep, and how each combination is called.
 
 A factor is a key whose level differs between the jobs; the training seed replicates an arm and is
-never a factor. An arm is one combination of levels, labelled `template={colour} {trigger}, rank=4`.
+never a factor. An arm is one combination of levels, with a label such as
+`template={colour} {trigger}, rank=4`.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _level(job: Job, key: str) -> Any:
-    """Return a factor's level: the typed value of a config key, or the chosen option of a group."""
+    """Return a factor's level: the typed value of a config key, or a group's chosen option."""
     flat = flatten(asdict(job.config))
     return flat.get(key, job.overrides.get(key))
 

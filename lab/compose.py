@@ -1,4 +1,4 @@
-"""The edge to Hydra: from files and overrides to `RunConfig`, and from Hydra's errors to one line each."""
+"""The edge to Hydra: from files and overrides to `RunConfig`, from Hydra's errors to one line."""
 
 from __future__ import annotations
 
@@ -12,14 +12,24 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, OverrideParseException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from lab.config import RunConfig
 from lab.errors import LabError, unknown
 from lab.settings import find_mistakes
 
-__all__ = ["CONF", "PROJECT", "check_overrides", "compose_run", "explain", "list_experiments", "to_run_config"]
+__all__ = [
+    "CONF",
+    "PROJECT",
+    "check_overrides",
+    "chooses_group",
+    "compose_run",
+    "explain",
+    "list_experiments",
+    "to_run_config",
+    "with_values",
+]
 
 PROJECT = Path(__file__).resolve().parent.parent
 CONF = PROJECT / "conf"
@@ -31,7 +41,9 @@ def list_experiments() -> dict[str, str]:
     """Return the experiments' names and questions, without composing them."""
     found = {}
     for path in sorted((PROJECT / "experiments").glob("*.yaml")):
-        question = re.search(r"^  question: *(.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+        question = re.search(
+            r"^  question: *(.+)$", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
         found[path.stem] = question.group(1).strip("\"'") if question else ""
     return found
 
@@ -46,11 +58,13 @@ def to_run_config(composed: DictConfig, experiment: str | None) -> RunConfig:
     Raises:
         LabError: With a line for each broken rule.
     """
-    own = OmegaConf.masked_copy(composed, [name for name in composed if name != "hydra"])
+    own = composed.copy()
+    if "hydra" in own:
+        with open_dict(own):
+            del own["hydra"]
     if missing := sorted(OmegaConf.missing_keys(own)):
         raise LabError([f"{key} must be given" for key in missing])
-    values = OmegaConf.to_container(own, resolve=True)
-    config: RunConfig = OmegaConf.to_object(OmegaConf.merge(RunConfig, values))  # type: ignore[assignment]
+    config: RunConfig = OmegaConf.to_object(own)  # type: ignore[assignment]
     if experiment:
         config.experiment.name = experiment
     if mistakes := find_mistakes(config):
@@ -95,9 +109,9 @@ def explain(error: Exception, overrides: Sequence[str] = ()) -> list[str]:
     lines: list[str] = []
     good: list[str] = []
     # Groups first: what the others may say depends on them.
-    for item in sorted(_single_values(overrides), key=lambda item: not _chooses_group(item)):
+    for item in sorted(_single_values(overrides), key=lambda item: not chooses_group(item)):
         try:
-            _compose([*filter(_chooses_group, good), item])
+            _compose([*filter(chooses_group, good), item])
             good.append(item)
         except (HydraException, OmegaConfBaseException) as own:
             lines.append(_one_line(own, item))
@@ -127,8 +141,23 @@ def _single_values(overrides: Sequence[str]) -> list[str]:
     return singles
 
 
-def _chooses_group(override: str) -> bool:
-    return "/" in _key(override) or (CONF / _key(override)).is_dir()
+def chooses_group(override: str) -> bool:
+    """Say whether an override picks files, or adds or removes keys, rather than setting a value."""
+    changes_keys = override.startswith(("+", "~"))
+    return changes_keys or "/" in _key(override) or (CONF / _key(override)).is_dir()
+
+
+def with_values(composed: DictConfig, overrides: Sequence[str]) -> DictConfig:
+    """Return a copy of a composed configuration with values set, which is cheaper than composing.
+
+    Args:
+        composed: What Hydra composed.
+        overrides: Overrides that only set values of keys that exist.
+    """
+    changed = composed.copy()
+    for parsed in OverridesParser.create().parse_overrides(list(overrides)):
+        OmegaConf.update(changed, parsed.get_key_element(), parsed.value())
+    return changed
 
 
 def _key(override: str) -> str:

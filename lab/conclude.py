@@ -1,4 +1,4 @@
-"""The end of a sweep: the base model's images, the record, sheets, verdicts, the page, the mirror."""
+"""The end of a sweep: the base model's images, the record, sheets, verdicts, the page."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _base_images(
     resident: ResidentBase,
     display: SweepDisplay,
 ) -> None:
-    """Draw the base model's images, shared by all experiments, and measure them for each dataset."""
+    """Draw the base model's images, shared by all experiments; measure them for each dataset."""
     from lab.measure import measure_files
     from lab.sample.draw import draw_images
 

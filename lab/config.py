@@ -1,6 +1,6 @@
-"""What one run is: the typed schema of `conf/` and `experiments/`, with every rule beside its default.
+"""What one run is: the typed schema of `conf/` and `experiments/`, each rule beside its default.
 
-A key here is the function argument, the MLflow parameter and the data-frame column: `adapter.rank`.
+A key here is function argument, MLflow parameter and data-frame column: `adapter.rank`.
 Nothing in this module imports torch, so help and planning start fast.
 """
 
@@ -33,7 +33,7 @@ class ModelConfig:
     """The frozen base model: a diffusers folder of Stable Diffusion 1.x or 2.x."""
 
     name: str = setting("embedded", not_empty(), identity=False)
-    # A folder, or the name of a model in the Hugging Face cache. `embedded` is the lab's own model.
+    # A folder, or the name of a model in the Hugging Face cache; `embedded` is the lab's own.
     path: str = setting("embedded", not_empty(), identity=False)
     resolution_px: int = setting(64, at_least(16))
     # Of the UNet, in training and in sampling.
@@ -63,15 +63,15 @@ class TagConfig:
 class DatasetConfig:
     """A source of images, the transforms they go through, and the tag policy of their captions.
 
-    `source` names its kind (`kind: shapes`) and that kind's settings; `transforms` maps a step's name
-    to its settings, applied in the order written; `lab/dataset/` says which kinds there are.
+    `source` names its kind (`kind: shapes`) and that kind's settings; `transforms` maps a step's
+    name to its settings, applied in the order written; `lab/dataset/` says which kinds there are.
     """
 
     name: str = setting("coloured_shapes", not_empty(), identity=False)
     source: dict[str, Any] = setting({"kind": "shapes"}, not_empty())
     transforms: dict[str, Any] = setting({}, off={})
     tags: TagConfig = field(default_factory=TagConfig)
-    # How an image of another shape comes to the model's resolution: cut to a square, framed by bars,
+    # How an image of another shape comes to the resolution: cut to a square, framed by bars,
     # stretched, or kept in the nearest aspect-ratio bucket (images of one batch share a size).
     fit: str = setting("crop", one_of("crop", "pad", "stretch", "bucket"), off="crop")
     bucket_step_px: int = setting(16, at_least(8), off=16)
@@ -97,7 +97,7 @@ class AdapterConfig:
     def mistakes(self, prefix: str) -> list[str]:
         """Say which options belong to LoRA alone."""
         return [
-            f"{prefix}{name} must be false with {prefix}method={self.method}: it is an option of lora"
+            f"{prefix}{name} must be false with {prefix}method={self.method}: only lora has it"
             for name in ("rslora", "dora")
             if getattr(self, name) and self.method != "lora"
         ]
@@ -147,7 +147,9 @@ class TrainConfig:
         """Check prior preservation, whose three settings belong together, and the warm-up."""
         found = []
         if self.prior_weight > 0 and not self.prior_prompt:
-            found.append(f"{prefix}prior_prompt must be given when {prefix}prior_weight is more than 0")
+            found.append(
+                f"{prefix}prior_prompt must be given when {prefix}prior_weight is more than 0"
+            )
         if self.prior_weight > 0 and self.prior_images < 1:
             found.append(
                 f"{prefix}prior_images must be at least 1 when {prefix}prior_weight is more than 0"
@@ -186,7 +188,7 @@ class SampleConfig:
 
 @dataclass
 class ProbeConfig:
-    """Which attributes are measured on the images; empty means every probe that needs no weights."""
+    """Which attributes are measured on the images; empty means all that need no weights."""
 
     names: list[str] = setting([], identity=False)
     # A local folder with the weights of an image encoder, for the probes that need one.
@@ -195,7 +197,7 @@ class ProbeConfig:
 
 @dataclass
 class ClaimConfig:
-    """One statement about what the adapter learned, the prompts it is read on, and the expectation."""
+    """One statement about what the adapter learned, and the prompts it is read on."""
 
     statement: str = setting("", not_empty())
     # The probe it is read with; empty where `matched` names one for each prompt.
@@ -281,7 +283,7 @@ class ExperimentConfig:
 
 @dataclass
 class TrackingConfig:
-    """Where runs are mirrored to MLflow; an empty uri means the lab's own store under `paths.runs`."""
+    """Where runs are mirrored to MLflow; without a uri, the lab's own store in `paths.runs`."""
 
     enabled: bool = setting(True, identity=False)
     uri: str = setting("", identity=False)

@@ -38,7 +38,7 @@ def unknown(what: str, name: str, choices: Iterable[str]) -> str:
     """Say that `name` is not among `choices`, nearest spelling first.
 
     Returns:
-        One line such as ``"experiment 'rnak' not found; did you mean rank? available: rank, dose"``.
+        One line such as ``experiment 'rnak' not found; did you mean rank? available: dose, rank``.
     """
     choices = sorted(choices)
     near = get_close_matches(name, choices, n=1)

@@ -25,7 +25,9 @@ def canonical_json(value: Any) -> str:
         ValueError: If a number is NaN or infinite.
         TypeError: If something is neither JSON nor a path.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+    )
 
 
 def content_id(value: Any) -> str:

@@ -207,6 +207,7 @@ def print_plan(jobs: Sequence[Job]) -> None:
             (run.arm.label, str(run.config.seed), run.status, run.run_id[:8], run.reason)
             for run in planned
         ],
-        f"{len(planned)} runs: " + ", ".join(f"{n} {status}" for status, n in counts.items())
+        f"{len(planned)} runs: "
+        + ", ".join(f"{n} {status}" for status, n in counts.items())
         + f"; {len(run_requests(config))} images each",
     )

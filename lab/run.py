@@ -18,7 +18,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
-
 from lab.config import RunConfig
 from lab.dataset import Dataset
 from lab.measure import measure_files
@@ -34,7 +33,9 @@ from lab.train.loop import train_adapter
 
 __all__ = ["Progress", "execute_run", "git_commit"]
 
-PRIOR_SEEDS = 1_000_000  # prior images start at this generation seed, far from those that are judged
+PRIOR_SEEDS = (
+    1_000_000  # prior images start at this generation seed, far from those that are judged
+)
 
 
 class Progress(Protocol):
@@ -68,9 +69,7 @@ def execute_run(run: PlannedRun, base: BaseModel, dataset: Dataset, progress: Pr
         trained = time.perf_counter()
         requests = run_requests(config)
         progress.stage(run.name, "sample", len(requests))
-        draw_images(
-            base, adapter, requests, config, folder.path, _counter(progress, run.name)
-        )
+        draw_images(base, adapter, requests, config, folder.path, _counter(progress, run.name))
     sampled = time.perf_counter()
     progress.stage(run.name, "measure", len(requests))
     rows = [
@@ -157,7 +156,7 @@ def _record(run: PlannedRun, dataset: Dataset) -> dict[str, Any]:
 
 
 def git_commit() -> str:
-    """Return the commit of the lab's code, with `-dirty` when files differ from it; empty outside git."""
+    """Return the commit of the lab's code, `-dirty` when files differ; empty outside git."""
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],

@@ -31,7 +31,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-_ALWAYS = object()  # an `off` value that nothing equals: the setting is always part of the identity
+_ALWAYS = (
+    object()
+)  # an `off` value that nothing equals: the setting is always part of the identity
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,9 @@ def not_empty() -> Rule:
     return Rule("given (it is empty)", lambda value: len(value) > 0)
 
 
-def setting(default: Any, rule: Rule | None = None, *, off: Any = _ALWAYS, identity: bool = True) -> Any:
+def setting(
+    default: Any, rule: Rule | None = None, *, off: Any = _ALWAYS, identity: bool = True
+) -> Any:
     """Declare one setting of a configuration class.
 
     Args:
@@ -132,7 +136,7 @@ def _field_mistakes(item: Field[Any], key: str, value: Any) -> Iterator[str] | l
 
 
 def identity_of(config: Any) -> dict[str, Any]:
-    """Return the settings that define a result: identity fields that are not off, nested as declared."""
+    """Return the settings that define a result: identity fields that are not off, nested."""
     kept: dict[str, Any] = {}
     for item in fields(config):
         value = getattr(config, item.name)

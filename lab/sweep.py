@@ -106,7 +106,9 @@ def run_sweep(jobs: Sequence[Job]) -> list[Outcome]:
             datasets = _build_datasets(jobs)
         planned = plan_runs(jobs, datasets)
         resident = ResidentBase()
-        with SweepDisplay(jobs[0].config.experiment.name, [run.name for run in planned]) as display:
+        with SweepDisplay(
+            jobs[0].config.experiment.name, [run.name for run in planned]
+        ) as display:
             mirror = LiveMirror(jobs[0].config.tracking, folder.parent, display.say)
             mirror.prepare()
             outcomes = []
@@ -131,9 +133,7 @@ def _build_datasets(jobs: Sequence[Job]) -> list[Dataset]:
         root = runs_root(config) / "_datasets"
         try:
             datasets.append(
-                resolve_dataset(
-                    config.dataset, config.model.resolution_px, root, project=PROJECT
-                )
+                resolve_dataset(config.dataset, config.model.resolution_px, root, project=PROJECT)
             )
         except LabError as error:
             mistakes += error.mistakes

@@ -56,7 +56,12 @@ def build_tiny_model(folder, seed=0):
             )
         )
     letters = "abcdefghijklmnopqrstuvwxyz"
-    tokens = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
+    tokens = [
+        "<|startoftext|>",
+        "<|endoftext|>",
+        *letters,
+        *(f"{letter}</w>" for letter in letters),
+    ]
     vocabulary = {token: index for index, token in enumerate(tokens)}
     source = folder / "source"
     source.mkdir(parents=True)

@@ -56,7 +56,9 @@ def test_all_mistakes_are_reported_at_once(mistakes):
 
 def test_an_unknown_experiment_lists_the_choices(mistakes):
     [line] = mistakes("sweep", "experiment=base_monster_coloured")
-    assert "experiment 'base_monster_coloured' not found; did you mean base_monster_colored?" in line
+    assert (
+        "experiment 'base_monster_coloured' not found; did you mean base_monster_colored?" in line
+    )
     assert all(name in line for name in list_experiments())
 
 

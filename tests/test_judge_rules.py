@@ -1,4 +1,4 @@
-"""Multiplicity, effect sizes, dose, misreading and planning, each against an independent answer."""
+"""Multiplicity, effect sizes, dose, misreading, planning: each against an independent answer."""
 
 import numpy as np
 import pytest

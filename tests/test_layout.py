@@ -31,8 +31,7 @@ def test_libraries_of_the_edge_stay_at_the_edge():
         f"{path.relative_to(PROJECT)} imports {library}"
         for path in sources()
         for library, allowed in EDGES.items()
-        if library in imported(path)
-        and not str(path.relative_to(PROJECT)).startswith(allowed)
+        if library in imported(path) and not str(path.relative_to(PROJECT)).startswith(allowed)
     ]
     assert strays == []
 
@@ -52,7 +51,9 @@ def test_planning_and_reading_results_import_no_torch():
         "heavy = {'torch', 'mlflow', 'diffusers', 'transformers'} & set(sys.modules);"
         "sys.exit(', '.join(heavy) or None)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
     assert done.stderr == ""
     assert done.returncode == 0
 

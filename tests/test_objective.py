@@ -88,7 +88,9 @@ def test_schedules_equal_their_formulas():
 
     assert factors("constant") == [1, 1, 1, 1]
     assert factors("linear") == [1, 0.75, 0.5, 0.25]
-    assert factors("cosine") == pytest.approx([1, (1 + math.cos(math.pi / 4)) / 2, 0.5, (1 - 0.5**0.5) / 2])
+    assert factors("cosine") == pytest.approx(
+        [1, (1 + math.cos(math.pi / 4)) / 2, 0.5, (1 - 0.5**0.5) / 2]
+    )
     assert factors("constant", warmup=1) == [0.5, 1, 1, 1]
 
 

@@ -1,4 +1,4 @@
-"""The main job at toy size: identity, resume, isolation, and failures that stay where they happen."""
+"""The main job at toy size: identity, resume, isolation, failures that stay local."""
 
 import errno
 import json
@@ -78,9 +78,9 @@ def test_a_second_sweep_does_nothing(reference, sweep, capsys, monkeypatch):
     monkeypatch.setattr(lab.run, "execute_run", None)
     assert sweep(reference) == 0
     assert capsys.readouterr().out.count("SKIPPED") >= 4
-    changed = {
-        path.name for path, time in before.items() if path.stat().st_mtime_ns != time
-    } - {".lock"}
+    changed = {path.name for path, time in before.items() if path.stat().st_mtime_ns != time} - {
+        ".lock"
+    }
     assert changed == set()
 
 
@@ -132,7 +132,9 @@ def test_a_run_is_the_same_alone_and_in_any_order(reference, sweep, tmp_path):
     expected = results(reference)
     assert alone
     assert all(expected[name] == content for name, content in alone.items())
-    assert sweep(tmp_path, "seed=1,0", "dataset.tags.template='{colour} {trigger}','{trigger}'") == 0
+    assert (
+        sweep(tmp_path, "seed=1,0", "dataset.tags.template='{colour} {trigger}','{trigger}'") == 0
+    )
     assert results(tmp_path) == expected
 
 
@@ -189,7 +191,9 @@ def test_a_full_disk_fails_the_run_and_a_later_try_completes_it(
     assert results(tmp_path) == results(reference)
 
 
-def test_the_plan_tells_new_partial_done_and_stale(reference, sweep, tmp_path, capsys, monkeypatch):
+def test_the_plan_tells_new_partial_done_and_stale(
+    reference, sweep, tmp_path, capsys, monkeypatch
+):
     def plan(*words):
         assert sweep(tmp_path, *words, command="plan") == 0
         return capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The contact sheet of a dataset: its images with their captions, as a person should look at them."""
+"""The contact sheet of a dataset: its images with their captions, as a person sees them."""
 
 from __future__ import annotations
 

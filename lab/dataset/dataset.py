@@ -79,7 +79,10 @@ def content_hash(examples: Sequence[Example]) -> str:
     the content (see `Entry.rank`), so names, times and the order of files do not count.
     """
     return content_id(
-        [[example.pixel_hash, example.caption, example.repeats, example.role] for example in examples]
+        [
+            [example.pixel_hash, example.caption, example.repeats, example.role]
+            for example in examples
+        ]
     )
 
 

@@ -43,9 +43,9 @@ class Picture:
 
     Args:
         pixels: sRGB, uint8, shape `(H, W, 3)`.
-        mask: Coverage of the object, float32 in [0, 1], shape `(H, W)`; None when nobody knows it.
-        origin: What the picture is of, whatever its file is called and whatever was done to it since:
-            the random draws of a transform depend on it and on nothing else.
+        mask: Coverage of the object, float32 in [0, 1], shape `(H, W)`; None when it is unknown.
+        origin: What the picture is of, whatever its file is called and whatever was done to it
+            since: the random draws of a transform depend on it and on nothing else.
     """
 
     pixels: np.ndarray
@@ -85,7 +85,7 @@ class Entry:
 
 
 def draw_generator(seed: int, stream: str, origin: str) -> np.random.Generator:
-    """Return the generator of one picture in one step, independent of every other step and picture.
+    """Return the generator of one picture in one step; no other step or picture matters.
 
     Args:
         seed: The dataset's seed.

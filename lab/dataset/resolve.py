@@ -15,7 +15,13 @@ from lab.dataset.dataset import Dataset, load_dataset
 from lab.dataset.picture import Entry, Frame
 from lab.dataset.sources import Source, SourceContext, build_source
 from lab.dataset.tags import template_mistakes
-from lab.dataset.transforms import apply_steps, build_steps
+from lab.dataset.transforms import (
+    PictureStep,
+    ReadsFolder,
+    SetStep,
+    apply_steps,
+    build_steps,
+)
 from lab.errors import LabError, raise_if
 from lab.identity import content_id
 from lab.settings import identity_of
@@ -51,31 +57,45 @@ def _context(config: DatasetConfig, project: Path) -> SourceContext:
     return SourceContext(project, config.seed, f"{_PREFIX}source.")
 
 
+def _built(
+    config: DatasetConfig, project: Path
+) -> tuple[Source, dict[str, PictureStep | SetStep]]:
+    """Return the source and the steps; the mistakes of both are reported together."""
+    found: list[str] = []
+    source = _tried(lambda: build_source(config.source, f"{_PREFIX}source."), found)
+    steps = _tried(lambda: build_steps(config.transforms, f"{_PREFIX}transforms.", project), found)
+    if source is None or steps is None:
+        raise LabError(found)
+    return source, steps
+
+
 def _recipe(
-    config: DatasetConfig, resolution_px: int, source: Source, project: Path
+    config: DatasetConfig,
+    resolution_px: int,
+    source: Source,
+    steps: dict[str, PictureStep | SetStep],
+    project: Path,
 ) -> dict[str, Any]:
+    """Return what names a set before it is built: settings and the state of its files."""
     return {
         "schema": RECIPE_SCHEMA,
         "resolution_px": resolution_px,
         "config": identity_of(config),
         # The order of steps counts, and a mapping's order is lost in canonical JSON.
-        "steps": list(config.transforms),
+        "steps": [
+            [name, step.fingerprint() if isinstance(step, ReadsFolder) else None]
+            for name, step in steps.items()
+        ],
         "source": source.fingerprint(_context(config, project)),
     }
 
 
 def _plan(config: DatasetConfig, resolution_px: int, project: Path) -> _Plan:
-    found: list[str] = []
-    context = _context(config, project)
-    source = _tried(lambda: build_source(config.source, context.prefix), found)
-    steps = _tried(lambda: build_steps(config.transforms, f"{_PREFIX}transforms."), found)
-    if source is None or steps is None:
-        # Settings that read nothing are all reported before any file is.
-        raise LabError(found)
-    entries = apply_steps(source.entries(context), steps, config.seed)
+    source, steps = _built(config, project)
+    entries = apply_steps(source.entries(_context(config, project)), steps, config.seed)
     raise_if(template_mistakes(entries, config.tags, f"{_PREFIX}tags."))
     frame = Frame(resolution_px, config.fit, config.bucket_step_px)
-    return _Plan(entries, frame, _recipe(config, resolution_px, source, project))
+    return _Plan(entries, frame, _recipe(config, resolution_px, source, steps, project))
 
 
 def dataset_mistakes(config: DatasetConfig, *, project: Path) -> list[str]:
@@ -108,8 +128,8 @@ def find_dataset(
     Raises:
         LabError: If the source's settings are wrong, or its folder is missing.
     """
-    source = build_source(config.source, f"{_PREFIX}source.")
-    index_file = _index_file(_recipe(config, resolution_px, source, project), root)
+    source, steps = _built(config, project)
+    index_file = _index_file(_recipe(config, resolution_px, source, steps, project), root)
     try:
         content = json.loads(index_file.read_text())["content_hash"]
     except FileNotFoundError:

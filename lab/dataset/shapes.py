@@ -1,7 +1,7 @@
 r"""Rendered shapes: one shape on a plain background, anti-aliased at any resolution.
 
-Shapes are drawn from their signed distance :math:`d` (negative inside, in pixels): the coverage of a
-pixel is :math:`\mathrm{clip}(1/2 - d, 0, 1)`, averaged over `SUPERSAMPLING` squared sub-pixels.
+Shapes are drawn from their signed distance :math:`d` (negative inside, in pixels): the coverage of
+a pixel is :math:`\mathrm{clip}(1/2 - d, 0, 1)`, averaged over `SUPERSAMPLING` squared sub-pixels.
 Every shape of a set has the same area, so that shape and brightness of a picture stay apart.
 """
 
@@ -88,7 +88,7 @@ def shape_distance(shape: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Shape:
-    """Draws one shape. Lengths are shares of the picture's side; `size` is that of an equal circle.
+    """Draws one shape; lengths are shares of the picture's side.
 
     Args:
         shape: A name of `SHAPES`.

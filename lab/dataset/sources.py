@@ -40,7 +40,7 @@ class Source(Protocol):
         """
 
     def fingerprint(self, context: SourceContext) -> Any:
-        """Return, as JSON, what must be unchanged outside the settings for the set to be the same."""
+        """Return, as JSON, what the set depends on beside the settings."""
 
 
 def source_kinds() -> dict[str, type]:

@@ -1,8 +1,8 @@
 """Tag policies: which words an image is captioned with.
 
 A caption is a template over the fields of its image: `{trigger}` alone, `{colour} {trigger}`, or
-everything that is known, `{trigger}, {attributes}`. What the caption names, the adapter need not tie
-to the trigger word: that is the question most experiments on captions ask.
+everything that is known, `{trigger}, {attributes}`. What the caption names, the adapter need not
+tie to the trigger word: that is the question most experiments on captions ask.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def template_mistakes(entries: Sequence[Entry], tags: TagConfig, prefix: str) ->
         try:
             names = _names(template)
         except ValueError as error:
-            found[f"{prefix}template must be text with {{field}}s, got {template!r}: {error}"] = None
+            found[f"{prefix}template must be text with {{field}}s, got {template!r}: {error}"] = (
+                None
+            )
             continue
         fields = _known_fields(entry, tags)
         for name in names:

@@ -1,4 +1,4 @@
-"""An adapter on the resident base: attached, trained, weighed, stored, and gone without a trace."""
+"""An adapter on the resident base: attached, weighed, stored, and gone without a trace."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class Adapter:
 
     @property
     def parameters(self) -> dict[str, list[torch.nn.Parameter]]:
-        """Trainable parameters of `unet` and, when trained, `text_encoder`. Lists, never iterators."""
+        """Trainable parameters of `unet` and, when trained, `text_encoder`, as lists."""
         return {part: self._own(model) for part, model in self._models.items()}
 
     @property
@@ -140,7 +140,7 @@ class Adapter:
                 layer.set_scale(NAME, weight)
 
     def encode_prompts(self, prompts: list[str]) -> torch.Tensor:
-        """Return prompt embeddings `(N, L, D)`, from the cache while the text encoder is frozen."""
+        """Return prompt embeddings `(N, L, D)`, cached while the text encoder is frozen."""
         if self.config.text_encoder:
             return self.base.embed(self.base.tokenize(prompts))
         return self.base.encode_prompts(prompts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ class BaseModel:
     def __init__(
         self, folder: Path, fingerprint: str, cache: Path, precision: str, device: torch.device
     ) -> None:
-        def load(kind: type, name: str, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
+        def load(kind: Any, name: str, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
             model = kind.from_pretrained(folder / name, torch_dtype=dtype, use_safetensors=True)
             return model.requires_grad_(False).eval().to(device)
 
@@ -67,7 +68,10 @@ class BaseModel:
         """Return token ids of shape `(N, L)`, padded and cut to the model's length L."""
         length = self.text_encoder.config.max_position_embeddings
         tokens = self.tokenizer(
-            list(prompts), padding="max_length", max_length=length, truncation=True,
+            list(prompts),
+            padding="max_length",
+            max_length=length,
+            truncation=True,
             return_tensors="pt",
         )
         return tokens.input_ids.to(self.device)
@@ -90,8 +94,8 @@ class BaseModel:
     def encode_images(self, images: Sequence[np.ndarray]) -> torch.Tensor:
         r"""Return mean and standard deviation of the VAE's posterior, cached by pixels.
 
-        A training latent is drawn as :math:`z = s (\mu + \sigma \epsilon)` with the model's scaling
-        factor s. What is cached is the posterior, not one draw of it.
+        A training latent is drawn as :math:`z = s (\mu + \sigma \epsilon)` with the model's
+        scaling factor s. What is cached is the posterior, not one draw of it.
 
         Args:
             images: Images of equal size, uint8, shape `(H, W, 3)`.

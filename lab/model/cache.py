@@ -24,9 +24,7 @@ class TensorCache:
         self.folder = folder
         self._memory: dict[str, torch.Tensor] = {}
 
-    def get(
-        self, keys: Sequence[str], make: Callable[[list[int]], torch.Tensor]
-    ) -> torch.Tensor:
+    def get(self, keys: Sequence[str], make: Callable[[list[int]], torch.Tensor]) -> torch.Tensor:
         """Return one tensor per key, stacked along a new first axis.
 
         Args:

@@ -27,7 +27,7 @@ SPRITE_PX = 96  # side of a rasterised icon
 
 @dataclass(frozen=True)
 class ArtworkSet:
-    """One emoji set: where it comes from, what may be done with it, how captions call its style."""
+    """One emoji set: where it comes from, its licence, and how captions call its style."""
 
     package: str
     version: str
@@ -62,7 +62,7 @@ class Sprites:
 
     Attributes:
         images: RGBA, `(N, SPRITE_PX, SPRITE_PX, 4)`, uint8, straight alpha.
-        index: `index[noun][style]` lists the positions in `images` that draw the noun in that style.
+        index: `index[noun][style]` lists where `images` draws the noun in that style.
     """
 
     images: np.ndarray
@@ -134,7 +134,7 @@ def _read_icons(archive: Path) -> dict[str, Any]:
 
 
 def _svg(icons: dict[str, Any], name: str) -> str | None:
-    """Return the SVG document of an icon or of what its alias stands for, None if the set lacks it."""
+    """Return an icon, or what its alias stands for, as an SVG document; None if it is missing."""
     alias = icons.get("aliases", {}).get(name)
     icon = icons["icons"].get(alias["parent"] if alias else name)
     if icon is None:

@@ -1,6 +1,6 @@
 """What lies behind the objects: plain colours, gradients and eight drawn backdrops.
 
-Every function returns `(CANVAS_PX, CANVAS_PX, 3)` float32 in 0-255 and draws only from its generator.
+Every function returns `(CANVAS_PX, CANVAS_PX, 3)` float32 in 0-255 and draws from its generator.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def jittered_colour(name: str, generator: Generator) -> np.ndarray:
 
 def draw_plain(colour: str, generator: Generator) -> np.ndarray:
     """One flat colour."""
-    return np.broadcast_to(
-        jittered_colour(colour, generator), (CANVAS_PX, CANVAS_PX, 3)
-    ).astype(np.float32)
+    return np.broadcast_to(jittered_colour(colour, generator), (CANVAS_PX, CANVAS_PX, 3)).astype(
+        np.float32
+    )
 
 
 def draw_gradient(first: str, second: str, generator: Generator) -> np.ndarray:
@@ -68,7 +68,11 @@ def _blobs(generator: Generator, count: int, blur: float) -> np.ndarray:
     for _ in range(count):
         x, y = generator.uniform(0, CANVAS_PX), generator.uniform(5, 75)
         for _ in range(3):
-            dx, dy, r = generator.uniform(-16, 16), generator.uniform(-4, 4), generator.uniform(6, 13)
+            dx, dy, r = (
+                generator.uniform(-16, 16),
+                generator.uniform(-4, 4),
+                generator.uniform(6, 13),
+            )
             draw.ellipse((x + dx - 1.4 * r, y + dy - r, x + dx + 1.4 * r, y + dy + r), fill=255)
     soft = mask.filter(ImageFilter.GaussianBlur(blur))
     return np.asarray(soft, np.float32)[..., None] / 255
@@ -105,7 +109,9 @@ def _sea(generator: Generator) -> np.ndarray:
 
 def _horizon(sky: np.ndarray, ground: np.ndarray, generator: Generator) -> np.ndarray:
     x = np.arange(CANVAS_PX)
-    height = generator.uniform(45, 75) + 6 * np.sin(x / generator.uniform(14, 30) + generator.uniform(0, 6))
+    height = generator.uniform(45, 75) + 6 * np.sin(
+        x / generator.uniform(14, 30) + generator.uniform(0, 6)
+    )
     below = (np.arange(CANVAS_PX)[:, None] > height[None, :])[..., None]
     return np.where(below, ground, sky).astype(np.float32)
 
@@ -134,7 +140,9 @@ def _forest(generator: Generator) -> np.ndarray:
     for row in range(3):
         for _ in range(8):
             x, y = generator.uniform(-5, CANVAS_PX + 5), 55 + 34 * row + generator.uniform(-8, 8)
-            colour = tuple(int(c) for c in _near((22 + 8 * row, 70 + 22 * row, 30 + 8 * row), generator))
+            colour = tuple(
+                int(c) for c in _near((22 + 8 * row, 70 + 22 * row, 30 + 8 * row), generator)
+            )
             draw.polygon([(x - 13, y + 14), (x + 13, y + 14), (x, y - 32)], fill=colour)
     return np.asarray(image, np.float32)
 
@@ -149,7 +157,9 @@ def _bricks(generator: Generator) -> np.ndarray:
         start = -((shift + (row % 2) * width // 2) % width)
         for left in range(start, CANVAS_PX, width):
             tone = brick + generator.normal(0, 8)
-            image[row * height + 2 : (row + 1) * height, max(0, left + 2) : max(0, left + width)] = tone
+            image[
+                row * height + 2 : (row + 1) * height, max(0, left + 2) : max(0, left + width)
+            ] = tone
     return image
 
 

@@ -10,23 +10,22 @@ An epsilon model on the scaled-linear schedule, like Stable Diffusion 1.5. With
 The weight lifts the noisy times, which decide backgrounds and layout and would otherwise get 1.5 %
 of the loss; it changes no target, so the model stays an ordinary epsilon model.
 
-The learning rate is constant after a warm-up and falls linearly to zero at the end, so that training
-can be continued from the last checkpoint before the fall.
+The learning rate is constant after a warm-up and falls linearly to zero at the end, so that
+training can be continued from the last checkpoint before the fall.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextModel
 
+from lab.pretrain.resumable import average_into, averaged_copy, load_state, save_state
 from lab.seeds import tensor_generator
 
 __all__ = [
@@ -63,7 +62,7 @@ class DiffusionConfig:
     total_steps: int = 40_000
     decay_steps: int = 8_000
     empty_share: float = 0.1
-    ema: float = 0.999
+    ema: float = 0.9995
     clip_norm: float = 1.0
     seed: int = 0
 
@@ -73,12 +72,12 @@ class TrainingData:
     """Scenes as the UNet sees them.
 
     Attributes:
-        latents: Scaled latents, `(N, C, H, W)` float16.
+        posteriors: Scaled mean and standard deviation of the latents, `(N, 2, C, H, W)` float16.
         pieces: Their captions, `(N, L)` integers.
         empty: The empty caption, `(L,)`.
     """
 
-    latents: Tensor
+    posteriors: Tensor
     pieces: Tensor
     empty: Tensor
 
@@ -148,8 +147,8 @@ class DiffusionTraining:
         self.text_encoder = text_encoder.train()
         self.config = config
         self.step = 0
-        self.averaged_unet = copy.deepcopy(unet).eval().requires_grad_(False)
-        self.averaged_text_encoder = copy.deepcopy(text_encoder).eval().requires_grad_(False)
+        self.averaged_unet = averaged_copy(unet)
+        self.averaged_text_encoder = averaged_copy(text_encoder)
         self.schedule = build_schedule()
         self._weights = two_sided_weight(self.schedule.alphas_cumprod)
         groups = [
@@ -171,8 +170,10 @@ class DiffusionTraining:
         return rise * min(1.0, max(0.0, fall))
 
     def _train_step(self, data: TrainingData) -> float:
-        latents, pieces = self._draw_batch(data)
+        posteriors, pieces = self._draw_batch(data)
         generator = tensor_generator(self.config.seed, "noise", self.step)
+        mean, deviation = posteriors.unbind(1)
+        latents = mean + deviation * torch.randn(mean.shape, generator=generator)
         noise = torch.randn(latents.shape, generator=generator)
         timesteps = self._draw_timesteps(len(latents))
         noisy_latents = self.schedule.add_noise(latents, noise, timesteps)
@@ -189,18 +190,21 @@ class DiffusionTraining:
     def _draw_batch(self, data: TrainingData) -> tuple[Tensor, Tensor]:
         config = self.config
         generator = tensor_generator(config.seed, "order", self.step)
-        index = torch.randint(len(data.latents), (config.batch_size,), generator=generator)
+        index = torch.randint(len(data.posteriors), (config.batch_size,), generator=generator)
         pieces = data.pieces[index].long()
         generator = tensor_generator(config.seed, "dropout", self.step)
-        pieces[torch.rand(config.batch_size, generator=generator) < config.empty_share] = data.empty
-        return data.latents[index].float(), pieces
+        pieces[torch.rand(config.batch_size, generator=generator) < config.empty_share] = (
+            data.empty
+        )
+        return data.posteriors[index].float(), pieces
 
     def _draw_timesteps(self, count: int) -> Tensor:
         """Draw one timestep from each of `count` equal bands, in random order."""
         generator = tensor_generator(self.config.seed, "timestep", self.step)
         total = len(self._weights)
-        share = (torch.randperm(count, generator=generator) + torch.rand(count, generator=generator)) / count
-        return (share * total).long().clamp(max=total - 1)
+        band = torch.randperm(count, generator=generator)
+        within = torch.rand(count, generator=generator)
+        return ((band + within) / count * total).long().clamp(max=total - 1)
 
     def _update(self, loss: Tensor) -> None:
         share = self.config.learning_rate * self.learning_rate_share()
@@ -212,15 +216,16 @@ class DiffusionTraining:
         nn.utils.clip_grad_norm_(parameters, self.config.clip_norm)
         self.optimizer.step()
         self.step += 1
-        decay = min(self.config.ema, self.step / (self.step + 9))
-        with torch.no_grad():
-            for averaged, current in (
-                (self.averaged_unet, self.unet),
-                (self.averaged_text_encoder, self.text_encoder),
-            ):
-                torch._foreach_lerp_(
-                    list(averaged.parameters()), list(current.parameters()), 1 - decay
-                )
+        average_into(self.averaged_unet, self.unet, self.config.ema, self.step)
+        average_into(self.averaged_text_encoder, self.text_encoder, self.config.ema, self.step)
+
+    def save(self, path: Path) -> None:
+        """Write the whole state."""
+        save_state(path, self._modules(), self.optimizer, self.step)
+
+    def load(self, path: Path) -> None:
+        """Continue from a state written by `save`."""
+        self.step = load_state(path, self._modules(), self.optimizer)
 
     def _modules(self) -> dict[str, nn.Module]:
         return {
@@ -229,19 +234,3 @@ class DiffusionTraining:
             "averaged_unet": self.averaged_unet,
             "averaged_text_encoder": self.averaged_text_encoder,
         }
-
-    def save(self, path: Path) -> None:
-        """Write the whole state, replacing `path` only when it is complete."""
-        state: dict[str, Any] = {name: item.state_dict() for name, item in self._modules().items()}
-        state |= {"optimizer": self.optimizer.state_dict(), "step": self.step}
-        partial = path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(path)
-
-    def load(self, path: Path) -> None:
-        """Continue from a state written by `save`."""
-        state = torch.load(path, weights_only=True)
-        for name, item in self._modules().items():
-            item.load_state_dict(state[name])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step = state["step"]

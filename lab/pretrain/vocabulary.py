@@ -1,7 +1,7 @@
 """What the embedded base model can be asked for: nouns, colours, shapes, places and styles.
 
-Nouns are the words of captions; each is drawn by the icons of the same (or the named) identifier in
-the artwork sets of `lab.pretrain.artwork`. Ten per cent of the (colour, noun) pairs never occur
+Nouns are the words of captions; each is drawn by the icons of the same (or the named) identifier
+in the artwork sets of `lab.pretrain.artwork`. Ten per cent of the (colour, noun) pairs never occur
 together in training, so that the exam can tell binding from memory (`is_held_out`).
 """
 
@@ -17,6 +17,7 @@ __all__ = [
     "SHAPES",
     "is_held_out",
     "plural",
+    "with_article",
 ]
 
 # Captions call these "monster" about half of the time.
@@ -26,28 +27,30 @@ MONSTERS = (
 )  # fmt: skip
 
 _ANIMALS = (
-    "cat", "dog", "mouse", "rabbit", "bear", "panda", "fox", "wolf", "lion", "tiger", "horse", "cow",
-    "pig", "sheep", "goat", "elephant", "giraffe", "zebra", "monkey", "camel", "deer", "chicken",
-    "rooster", "duck", "owl", "penguin", "parrot", "eagle", "frog", "turtle", "snake", "crocodile",
-    "fish", "shark", "whale", "dolphin", "octopus", "crab", "snail", "butterfly", "bee", "ladybug",
-    "spider", "ant", "unicorn", "hedgehog", "squirrel", "koala", "bat", "swan", "flamingo",
+    "cat", "dog", "mouse", "rabbit", "bear", "panda", "fox", "wolf", "lion", "tiger", "horse",
+    "cow", "pig", "sheep", "goat", "elephant", "giraffe", "zebra", "monkey", "camel", "deer",
+    "chicken", "rooster", "duck", "owl", "penguin", "parrot", "eagle", "frog", "turtle",
+    "snake", "crocodile", "fish", "shark", "whale", "dolphin", "octopus", "crab", "snail",
+    "butterfly", "bee", "ladybug", "spider", "ant", "unicorn", "hedgehog", "squirrel", "koala",
+    "bat", "swan", "flamingo",
 )  # fmt: skip
 
 _FOOD = (
     "apple", "banana", "orange", "lemon", "pear", "peach", "cherries", "strawberry", "grapes",
-    "watermelon", "pineapple", "tomato", "carrot", "eggplant", "mushroom", "bread", "cheese", "egg",
-    "hamburger", "pizza", "cake", "ice cream", "cookie", "doughnut", "candy", "cup",
+    "watermelon", "pineapple", "tomato", "carrot", "eggplant", "mushroom", "bread", "cheese",
+    "egg", "hamburger", "pizza", "cake", "ice cream", "cookie", "doughnut", "candy", "cup",
 )  # fmt: skip
 
 _THINGS = (
     "car", "bus", "truck", "taxi", "bicycle", "motorcycle", "train", "airplane", "helicopter",
-    "rocket", "boat", "ufo", "house", "castle", "church", "tent", "tree", "pine tree", "palm tree",
-    "cactus", "flower", "rose", "tulip", "sunflower", "leaf", "sun", "moon", "cloud", "rainbow",
-    "snowflake", "fire", "water drop", "volcano", "mountain", "umbrella", "balloon", "gift", "book",
-    "pencil", "scissors", "key", "lock", "hammer", "bell", "guitar", "drum", "trumpet", "ball",
-    "basketball", "robot", "skull", "clown", "baby", "king", "snowman", "pumpkin", "crown", "ring",
-    "hat", "shoe", "shirt", "dress", "glasses", "backpack", "lamp", "candle", "chair", "bed", "door",
-    "telephone", "computer", "television", "camera", "clock", "bomb", "anchor", "eye", "foot",
+    "rocket", "boat", "ufo", "house", "castle", "church", "tent", "tree", "pine tree",
+    "palm tree", "cactus", "flower", "rose", "tulip", "sunflower", "leaf", "sun", "moon", "cloud",
+    "rainbow", "snowflake", "fire", "water drop", "volcano", "mountain", "umbrella", "balloon",
+    "gift", "book", "pencil", "scissors", "key", "lock", "hammer", "bell", "guitar", "drum",
+    "trumpet", "ball", "basketball", "robot", "skull", "clown", "baby", "king", "snowman",
+    "pumpkin", "crown", "ring", "hat", "shoe", "shirt", "dress", "glasses", "backpack", "lamp",
+    "candle", "chair", "bed", "door", "telephone", "computer", "television", "camera", "clock",
+    "bomb", "anchor", "eye", "foot",
 )  # fmt: skip
 
 NOUNS: tuple[str, ...] = (*MONSTERS, *_ANIMALS, *_FOOD, *_THINGS)
@@ -139,20 +142,35 @@ BACKDROPS = ("sky", "night sky", "grass", "sea", "desert", "snow", "forest", "br
 COUNT_WORDS = ("zero", "one", "two", "three", "four", "five", "six")
 
 _SAME_PLURAL = {"cherries", "grapes", "glasses", "scissors", "sheep", "deer", "bricks"}
-_ODD_PLURALS = {"mouse": "mice", "wolf": "wolves", "leaf": "leaves", "fish": "fish", "foot": "feet"}
+_ODD_PLURALS = {
+    "mouse": "mice",
+    "wolf": "wolves",
+    "leaf": "leaves",
+    "fish": "fish",
+    "foot": "feet",
+}
 
 
-def plural(noun: str) -> str:
-    """Return the plural of a noun of the vocabulary."""
+def plural(phrase: str) -> str:
+    """Return the plural of a phrase whose last word is a noun: "red mouse" gives "red mice"."""
+    before, space, noun = phrase.rpartition(" ")
     if noun in _SAME_PLURAL:
-        return noun
-    if noun in _ODD_PLURALS:
-        return _ODD_PLURALS[noun]
-    if noun.endswith(("s", "x", "ch", "sh")):
-        return noun + "es"
-    if noun.endswith("y") and noun[-2] not in "aeiou":
-        return noun[:-1] + "ies"
-    return noun + "s"
+        ending = noun
+    elif noun in _ODD_PLURALS:
+        ending = _ODD_PLURALS[noun]
+    elif noun.endswith(("s", "x", "ch", "sh")):
+        ending = noun + "es"
+    elif noun.endswith("y") and noun[-2] not in "aeiou":
+        ending = noun[:-1] + "ies"
+    else:
+        ending = noun + "s"
+    return before + space + ending
+
+
+def with_article(phrase: str) -> str:
+    """Return the phrase after "a" or "an"."""
+    starts_like_a_vowel = phrase[0] in "aeiou" and not phrase.startswith(("uf", "uni"))
+    return f"{'an' if starts_like_a_vowel else 'a'} {phrase}"
 
 
 def is_held_out(colour: str, noun: str) -> bool:

@@ -12,9 +12,9 @@ from lab.probe.spec import Probe
 __all__ = ["PROBES", "edge_sigmas", "measure_blur"]
 
 REBLUR = (1.0, 1.5)  # s1 and s2, in pixels
-MIN_GRADIENT = 1.5  # L* per pixel; an edge must also touch a pixel of STRONG_GRADIENT
-STRONG_GRADIENT = 4.0
-MAX_SIGMA_PX = 8.0
+MIN_GRADIENT = 1.0  # L* per pixel; an edge must also touch a pixel of STRONG_GRADIENT
+STRONG_GRADIENT = 2.5
+MAX_SIGMA_PX = 10.0
 MIN_EDGES = 20
 TILES = 4
 MIN_TILE_EDGES = 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
 from lab.probe.lab_colour import chroma, hue_degrees
 from lab.probe.picture import Picture
@@ -51,7 +52,7 @@ def measure_colour(picture: Picture) -> dict[str, float]:
     if foreground is None:
         nothing = {probe.name: np.nan for probe in PROBES}
         return {**nothing, "foreground_share": 0.0, "image_chroma": image_chroma}
-    pixels = foreground.lab[foreground.mask]
+    pixels = foreground.lab[_inner(foreground.mask)]
     colourfulness, lightness, hue = chroma(pixels), pixels[:, 0], hue_degrees(pixels)
     middle = (lightness > GREY_LIGHTNESS[0]) & (lightness < GREY_LIGHTNESS[1])
     coloured = colourfulness > COLOURED_CHROMA
@@ -66,3 +67,10 @@ def measure_colour(picture: Picture) -> dict[str, float]:
             for name, (low, high) in HUES.items()
         },
     }
+
+
+def _inner(mask: np.ndarray) -> np.ndarray:
+    """Return the mask without its soft edge, whose pixels mix the object with its background."""
+    iterations = max(1, round(min(mask.shape) / 64))
+    inner = ndimage.binary_erosion(mask, iterations=iterations)
+    return inner if inner.sum() > mask.sum() / 4 else mask

@@ -65,7 +65,7 @@ def measure_grid(picture: Picture) -> dict[str, float]:
 
 
 def _cell_edges(lab: np.ndarray) -> np.ndarray:
-    """Return the edges of the largest number of cells of which every line is seen, ends included."""
+    """Return the edges of the most cells whose every line is seen, the two ends included."""
     content = _content_profile(lab)
     steps = _step_profile(lab)
     # Cells with backgrounds of their own are never empty: a gutter is what is least so.

@@ -11,14 +11,14 @@ from lab.probe.spec import Probe
 __all__ = ["PROBES", "measure_outline"]
 
 SIDE_PX = 128  # larger pictures are averaged down to it
-WIDTH_SHARE = 0.03  # the widest line that counts as thin
+WIDTH_SHARE = 0.06  # the widest line that counts as thin, soft edges included
 MIN_DEPTH = 12.0  # L* below both sides
 _CROSS = ndimage.generate_binary_structure(2, 1)
 _SOURCE = "black top-hat (Serra 1982)"
 
 PROBES = (
     Probe("dark_ridge_share", "share", "higher", 0, 1,
-          "pixels of dark lines at most 3 % of the side wide", _SOURCE),
+          "pixels of dark lines at most 6 % of the side wide", _SOURCE),
     Probe("outline_coverage", "share", "higher", 0, 1,
           "pixels of the foreground's contour that lie on such a line; NaN: no separable object",
           _SOURCE),

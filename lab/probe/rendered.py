@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFilter
 __all__ = ["degrade", "render_grid", "render_shape"]
 
 Colour = tuple[int, int, int]
-OVERSAMPLING = 4
+OVERSAMPLED_PX = 512  # the side up to which shapes are drawn 4 times as large, then averaged
 WHITE: Colour = (255, 255, 255)
 GREY: Colour = (128, 128, 128)
 # Corners of the shapes that are polygons: turns (in parts of a circle) and radii.
@@ -54,7 +54,7 @@ def render_shape(
     Raises:
         ValueError: If `shape` is unknown.
     """
-    full = side_px * OVERSAMPLING
+    full = side_px * max(2, min(4, OVERSAMPLED_PX // side_px))
     canvas = Image.new("RGB", (full, full), background)
     draw = ImageDraw.Draw(canvas)
     width = round(outline * full)

@@ -36,7 +36,8 @@ def standardised(maps: np.ndarray) -> np.ndarray:
     Returns:
         Shape `(N, H * W * C)`, float32; a flat map becomes 0 and correlates with nothing.
     """
-    centred = (maps - maps.mean(axis=(1, 2), keepdims=True)).reshape(len(maps), -1)
+    mean = maps.mean(axis=(1, 2), keepdims=True, dtype=float)
+    centred = (maps - mean).reshape(len(maps), -1)
     length = np.linalg.norm(centred, axis=1, keepdims=True)
-    # Rounding alone gives a flat map a length of about 1e-4.
+    # What is shorter is flat up to rounding.
     return (np.where(length > 1e-2, centred, 0) / np.maximum(length, 1e-2)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""One file that continues a training where it stood: weights, optimiser, step and log. No pickle."""
+"""One file that continues a training where it stood: weights, optimiser, step, log. No pickle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run trains on: posteriors of the images' latents, captions, and how often each is seen."""
+"""What a run trains on: posteriors of the images' latents, captions, how often each is seen."""
 
 from __future__ import annotations
 

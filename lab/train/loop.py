@@ -1,4 +1,4 @@
-"""The training loop: one adapter, `num_steps` steps, bit for bit the same however it is interrupted.
+"""The training loop: one adapter, bit for bit the same however it is interrupted.
 
 Every draw of step k comes from a stream addressed by (seed, purpose, k). Nothing depends on what
 ran before in this process, so a run is the same alone, second, or continued from a checkpoint.
@@ -95,9 +95,7 @@ def train_adapter(
             optimizer.step()
             optimizer.zero_grad()
             rate = optimizer.param_groups[0]["lr"]
-            log.append(
-                {"step": step, "loss": loss, "gradient_norm": norm, "learning_rate": rate}
-            )
+            log.append({"step": step, "loss": loss, "gradient_norm": norm, "learning_rate": rate})
             done = step + 1
             if done % PERFORMANCE_EVERY == 0 or done == config.num_steps:
                 speed = _speed(done - start, batches.num_samples, began, clock())

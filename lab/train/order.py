@@ -1,4 +1,4 @@
-"""The order in which examples are seen: a pure function of the seed, known before training starts."""
+"""The order in which examples are seen: a pure function of the seed, known beforehand."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def batch_order(
     """Return which examples form each batch.
 
     Each epoch is a new permutation of all examples, an example with `repeats` n standing in it n
-    times. A batch holds images of one size, so examples queue by size and a batch leaves as soon as
-    its queue is full; what is left in the queues goes on into the next epoch. So a set smaller than
-    a batch works, and every example is seen equally often.
+    times. A batch holds images of one size, so examples queue by size and a batch leaves as soon
+    as its queue is full; what is left in the queues goes on into the next epoch. So a set smaller
+    than a batch works, and every example is seen equally often.
 
     Args:
         sizes: Height and width of each example.

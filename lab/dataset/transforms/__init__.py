@@ -1,5 +1,11 @@
 """What is done to pictures between source and model: the steps of `dataset.transforms`."""
 
-from lab.dataset.transforms.steps import apply_steps, build_steps
+from lab.dataset.transforms.steps import (
+    PictureStep,
+    ReadsFolder,
+    SetStep,
+    apply_steps,
+    build_steps,
+)
 
-__all__ = ["apply_steps", "build_steps"]
+__all__ = ["PictureStep", "ReadsFolder", "SetStep", "apply_steps", "build_steps"]

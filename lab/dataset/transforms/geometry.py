@@ -91,7 +91,9 @@ class Resolution:
         image = Image.fromarray(picture.pixels)
         width, height = (max(1, round(side * self.share)) for side in image.size)
         small = image.resize((width, height), Image.Resampling.BOX)
-        return replace(picture, pixels=np.array(small.resize(image.size, Image.Resampling.BICUBIC)))
+        return replace(
+            picture, pixels=np.array(small.resize(image.size, Image.Resampling.BICUBIC))
+        )
 
     def describe(self, fields: Mapping[str, str]) -> Mapping[str, str]:
         """Leave the words as they are."""

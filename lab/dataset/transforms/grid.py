@@ -21,6 +21,13 @@ SUPERSAMPLING = 2
 _LAYOUT = re.compile(r"([1-9]\d?)x([1-9]\d?)")
 
 
+def _widened(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return a square picture in the middle of a cell; its edges are repeated to fill the rest."""
+    down, across = height - pixels.shape[0], width - pixels.shape[1]
+    around = ((down // 2, down - down // 2), (across // 2, across - across // 2), (0, 0))
+    return np.pad(pixels, around, mode="edge")
+
+
 @dataclass(frozen=True)
 class Mosaic:
     """Draws a grid of pictures.
@@ -46,12 +53,12 @@ class Mosaic:
         side = frame.resolution_px
         fine = SUPERSAMPLING * side
         gutter = round(self.gutter_share * fine)
-        widest = max(self.rows, self.columns)
-        cell = math.ceil((fine - gutter * (widest - 1)) / widest)
+        tall = math.ceil((fine - gutter * (self.rows - 1)) / self.rows)
+        wide = math.ceil((fine - gutter * (self.columns - 1)) / self.columns)
         fit = "crop" if frame.fit == "bucket" else frame.fit
-        cell_frame = replace(frame, resolution_px=cell, fit=fit)
-        height = self.rows * cell + (self.rows - 1) * gutter
-        width = self.columns * cell + (self.columns - 1) * gutter
+        cell_frame = replace(frame, resolution_px=min(tall, wide), fit=fit)
+        height = self.rows * tall + (self.rows - 1) * gutter
+        width = self.columns * wide + (self.columns - 1) * gutter
         canvas = np.empty((height, width, 3), np.uint8)
         canvas[:] = rgb(self.gutter_colour)
         origins = hashlib.sha256(f"{self.rows}x{self.columns}".encode())
@@ -64,9 +71,9 @@ class Mosaic:
                     raise PictureMistake(f"cell {entry.name}: {error}") from error
             picture = drawn[id(entry)]
             origins.update(picture.origin.encode() + b"/")
-            top = place // self.columns * (cell + gutter)
-            left = place % self.columns * (cell + gutter)
-            canvas[top : top + cell, left : left + cell] = picture.pixels
+            top = place // self.columns * (tall + gutter)
+            left = place % self.columns * (wide + gutter)
+            canvas[top : top + tall, left : left + wide] = _widened(picture.pixels, tall, wide)
         image = Image.fromarray(canvas).resize((side, side), Image.Resampling.BOX)
         return Picture(np.array(image), None, origins.hexdigest())
 
@@ -94,7 +101,9 @@ class Grid:
         """Whether the step would change nothing: when every layout is 1x1."""
         return set(words(self.layouts)) == {"1x1"}
 
-    def _dealt(self, entries: Sequence[Entry], count: int, generator: np.random.Generator) -> list[int]:
+    def _dealt(
+        self, entries: Sequence[Entry], count: int, generator: np.random.Generator
+    ) -> list[int]:
         """Return `count` positions: whole shuffled sets one after another, the last one cut."""
         dealt: list[int] = []
         while len(dealt) < count:
@@ -117,8 +126,7 @@ class Grid:
                 shared = {
                     name: value
                     for name, value in cells[0].fields.items()
-                    if name != "caption"
-                    and all(cell.fields.get(name) == value for cell in cells)
+                    if name != "caption" and all(cell.fields.get(name) == value for cell in cells)
                 }
                 grids.append(
                     Entry(

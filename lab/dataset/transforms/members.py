@@ -31,8 +31,8 @@ class Subset:
         count = self.num_images or len(entries)
         if count > len(entries):
             raise LabError(
-                f"dataset.transforms.{stream}.num_images must be at most {len(entries)} (the set's "
-                f"size), got {count}"
+                f"dataset.transforms.{stream}.num_images must be at most {len(entries)}, the size "
+                f"of the set, got {count}"
             )
         order = draw_generator(seed, stream, "subset").permutation(len(entries))
         return [entries[index] for index in sorted(order[:count])]

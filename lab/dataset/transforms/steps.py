@@ -1,7 +1,7 @@
 """Steps of a dataset: those that change pixels and those that arrange the set.
 
-A step at its neutral setting is left out, so pixels stay exactly what they were and any setting can
-be swept from "off".
+A step at its neutral setting is left out, so pixels stay exactly what they were and any setting
+can be swept from "off".
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ from lab.dataset.picture import Drawing, Entry, Frame, Picture, draw_generator
 from lab.errors import LabError, raise_if, unknown
 from lab.settings import build_from_mapping
 
-__all__ = ["PictureStep", "SetStep", "Transformed", "apply_steps", "build_steps", "step_kinds"]
+__all__ = [
+    "PictureStep",
+    "ReadsFolder",
+    "SetStep",
+    "Transformed",
+    "apply_steps",
+    "build_steps",
+    "step_kinds",
+]
 
 
 @runtime_checkable
@@ -54,7 +62,7 @@ class ReadsFolder(Protocol):
     def rooted(self, project: Path, prefix: str) -> PictureStep:
         """Return the step with its folder found; `LabError` when that holds no picture."""
 
-    def fingerprint(self, project: Path) -> Any:
+    def fingerprint(self) -> Any:
         """Return, as JSON, what must be unchanged in the folder for the set to be the same."""
 
 
@@ -131,7 +139,7 @@ def build_steps(
             found.append(unknown(f"{prefix}{name}: transform", kind, kinds))
             continue
         try:
-            built = build_from_mapping(kinds[kind], rest, f"{prefix}{name}.")
+            built: Any = build_from_mapping(kinds[kind], rest, f"{prefix}{name}.")
             if isinstance(built, ReadsFolder):
                 built = built.rooted(project, f"{prefix}{name}.")
         except LabError as error:

@@ -13,7 +13,7 @@ import numpy as np
 
 from lab.dataset.colours import colour_list, is_colour, is_colours, rgb, words
 from lab.dataset.picture import Entry, Picture, to_uint8
-from lab.dataset.transforms.mask import object_mask
+from lab.dataset.transforms.mask import border_colour, object_mask
 from lab.dataset.transforms.steps import Transformed
 from lab.settings import Rule, between, more_than, setting
 
@@ -39,7 +39,7 @@ def in_colour(pixels: np.ndarray, colour: np.ndarray) -> np.ndarray:
     return np.where(level <= own, darker, brighter)
 
 
-def _blend(before: np.ndarray, after: np.ndarray, share: float | np.ndarray) -> np.ndarray:
+def _blend(before: np.ndarray, after: np.ndarray, share: float) -> np.ndarray:
     return to_uint8(before + (after - before) * share)
 
 
@@ -67,7 +67,7 @@ class Greyscale:
 
 @dataclass
 class Tint:
-    """Lay one colour over the whole picture, as coloured light would: white becomes that colour."""
+    """Lay one colour over the picture, as coloured light would: white becomes that colour."""
 
     colour: str = setting("red", is_colour())
     strength: float = setting(0.5, between(0, 1))
@@ -126,10 +126,20 @@ class _Painted:
         return self.strength == 0
 
     def change(self, picture: Picture, generator: np.random.Generator) -> Picture:
-        """Paint where the mask is."""
-        painted = in_colour(picture.pixels, rgb(self.colour).astype(float))
-        share = object_mask(picture)[..., None] * self.strength
-        return replace(picture, pixels=_blend(picture.pixels, painted, share))
+        """Paint where the mask is.
+
+        A pixel at the object's edge is `c q + (1 - c) b`: object, coverage, plain background. Only
+        the object's part is painted, so that no rim of its old colour stays.
+        """
+        mask = object_mask(picture)
+        covered = mask[..., None]
+        ground = border_colour(picture.pixels)
+        inside = picture.pixels.astype(float)
+        if ground is not None:
+            inside = np.clip(ground + (inside - ground) / np.maximum(covered, 1e-3), 0, 255)
+        painted = in_colour(inside, rgb(self.colour).astype(float))
+        pixels = picture.pixels + covered * self.strength * (painted - inside)
+        return replace(picture, pixels=to_uint8(pixels), mask=mask)
 
     def describe(self, fields: Mapping[str, str]) -> Mapping[str, str]:
         """Name the colour."""

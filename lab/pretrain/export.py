@@ -1,0 +1,72 @@
+"""The trained parts as an ordinary diffusers folder that `StableDiffusionPipeline` loads.
+
+The same weights give the same files, byte for byte, so the folder's fingerprint is stable.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from lab.store import write_json
+
+__all__ = ["export_pipeline"]
+
+_INDEX = {
+    "_class_name": "StableDiffusionPipeline",
+    "unet": ["diffusers", "UNet2DConditionModel"],
+    "vae": ["diffusers", "AutoencoderKL"],
+    "text_encoder": ["transformers", "CLIPTextModel"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "scheduler": ["diffusers", "DDPMScheduler"],
+    "safety_checker": [None, None],
+    "feature_extractor": [None, None],
+    "image_encoder": [None, None],
+    "requires_safety_checker": False,
+}
+
+
+def export_pipeline(
+    folder: Path,
+    *,
+    unet: UNet2DConditionModel,
+    autoencoder: AutoencoderKL,
+    text_encoder: CLIPTextModel,
+    tokenizer: CLIPTokenizer,
+    schedule: DDPMScheduler,
+) -> None:
+    """Write the parts in half precision, replacing `folder` only when all of them are complete.
+
+    Args:
+        folder: Where the pipeline goes. Other files that lie there, such as a model card, stay.
+        unet: Left as it is; a copy is written.
+        autoencoder: With its true scaling factor (see `lab.pretrain.autoencoder.centred`).
+        text_encoder: Left as it is; a copy is written.
+        tokenizer: Of the text encoder.
+        schedule: The noise schedule that samplers are made from.
+    """
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    shutil.rmtree(beside, ignore_errors=True)
+    models = {"unet": unet, "vae": autoencoder, "text_encoder": text_encoder}
+    for name, model in models.items():
+        copy.deepcopy(model).to(dtype=torch.float16).save_pretrained(beside / name)
+    tokenizer.save_pretrained(beside / "tokenizer")
+    schedule.save_pretrained(beside / "scheduler")
+    write_json(beside / "model_index.json", _INDEX)
+    if folder.exists():
+        for extra in folder.iterdir():
+            if not (beside / extra.name).exists():
+                (shutil.copytree if extra.is_dir() else shutil.copy2)(extra, beside / extra.name)
+        old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+        folder.rename(old)
+        beside.rename(folder)
+        shutil.rmtree(old)
+    else:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside.rename(folder)

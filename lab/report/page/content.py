@@ -1,0 +1,186 @@
+"""What the page shows, as JSON: the sweep's tables without anything the page does not use."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from lab.analysis import Sweep
+from lab.probe import PROBES
+from lab.report.effects import seed_effects
+from lab.report.page.pictures import Pictures
+
+__all__ = ["page_content"]
+
+_RUN_FACTS = ("num_trainable_parameters", "dataset_hash", "model_fingerprint", "git_commit")
+
+
+def page_content(sweep: Sweep, pictures: Pictures) -> dict[str, Any]:
+    """Gather everything the page shows.
+
+    Args:
+        sweep: The sweep.
+        pictures: Takes the pictures and numbers them.
+
+    Returns:
+        JSON without NaN: a missing number is null.
+    """
+    record = sweep.record
+    shown = ("started", "finished", "git_commit", "command", "stage_seconds")
+    return {
+        "name": sweep.name,
+        "question": sweep.question,
+        "record": {key: record[key] for key in shown if key in record},
+        "factors": {key: [str(level) for level in sweep.factors[key]] for key in sweep.factors},
+        "prompts": record.get("prompts", {}),
+        "claims": record.get("claims", {}),
+        "probes": [_probe(name) for name in sweep.probes],
+        "arms": _arms(sweep, pictures),
+        "runs": _runs(sweep),
+        "config": _common_settings(sweep),
+        "images": _images(sweep, pictures),
+        "verdicts": _verdicts(sweep),
+    }
+
+
+def _probe(name: str) -> dict[str, str]:
+    known = PROBES.get(name)
+    if known is None:
+        return {"name": name, "unit": "", "description": ""}
+    return {"name": name, "unit": known.unit, "description": known.description}
+
+
+def _arms(sweep: Sweep, pictures: Pictures) -> list[dict[str, Any]]:
+    """Return each arm with its levels and its training images."""
+    roles = sweep.runs.drop_duplicates("arm").set_index("arm")["role"]
+    training = sweep.images[sweep.images["role"] == "training"]
+    arms = []
+    for arm in sweep.record.get("arms", []):
+        own = training[training["arm"] == arm["label"]]
+        shown = [
+            {"picture": pictures.number(str(row.path)), "caption": str(row.caption)}
+            for row in own.head(12).itertuples()
+        ]
+        arms.append(
+            {
+                "label": arm["label"],
+                "role": str(roles.get(arm["label"], "arm")),
+                "levels": {key: str(level) for key, level in arm.get("levels", {}).items()},
+                "training": [item for item in shown if item["picture"] is not None],
+                "num_training": len(own),
+            }
+        )
+    return arms
+
+
+def _settings_columns(sweep: Sweep) -> list[str]:
+    return [name for name in sweep.runs if "." in name]
+
+
+def _common_settings(sweep: Sweep) -> dict[str, str]:
+    """Return the settings that all runs share."""
+    if sweep.runs.empty:
+        return {}
+    texts = sweep.runs[_settings_columns(sweep)].astype(str)
+    return {name: texts[name].iloc[0] for name in texts if texts[name].nunique() == 1}
+
+
+def _runs(sweep: Sweep) -> list[dict[str, Any]]:
+    common = _common_settings(sweep)
+    own = [name for name in _settings_columns(sweep) if name not in common]
+    curves = (
+        dict(list(sweep.losses.groupby("run_id"))) if not sweep.losses.empty else {}
+    )
+    checks = (
+        sweep.checks.set_index(["arm", "train_seed"]).to_dict("index")
+        if not sweep.checks.empty
+        else {}
+    )
+    runs = []
+    for _, row in sweep.runs.iterrows():
+        curve = curves.get(row["run_id"])
+        runs.append(
+            {
+                "id": row["run_id"],
+                "arm": sweep.arms.index(row["arm"]),
+                "seed": int(row["seed"]),
+                "status": row["status"],
+                "reason": row["reason"],
+                "facts": {name: _plain(row[name]) for name in _RUN_FACTS if row[name] != ""},
+                "seconds": _plain(row.get("train_seconds")),
+                "check": checks.get((row["arm"], row["seed"])),
+                "config": {name: str(row[name]) for name in own},
+                "loss": [] if curve is None else _curve(curve),
+            }
+        )
+    return runs
+
+
+def _curve(curve: pd.DataFrame) -> list[list[float | None]]:
+    """Return steps and losses, at most 400 of them."""
+    thinned = curve.iloc[:: max(1, math.ceil(len(curve) / 400))]
+    return [[_plain(step), _plain(loss)] for step, loss in thinned[["step", "loss"]].to_numpy()]
+
+
+def _images(sweep: Sweep, pictures: Pictures) -> list[dict[str, Any]]:
+    """Return samples and controls; the base model's values differ from arm to arm."""
+    by_arm: dict[tuple[str, str, str], dict[int, list[float | None]]] = {}
+    for _, row in sweep.controls.iterrows():
+        key = (row["path"], row["prompt_set"], row["claim"])
+        place = sweep.arms.index(row["arm"])
+        by_arm.setdefault(key, {})[place] = [_plain(row[name]) for name in sweep.probes]
+    rows = []
+    runs = {run_id: number for number, run_id in enumerate(sweep.runs.get("run_id", []))}
+    for _, row in sweep.images[sweep.images["role"] != "training"].iterrows():
+        picture = pictures.number(row["path"])
+        if picture is None:
+            continue
+        values = [_plain(row[name]) for name in sweep.probes]
+        entry: dict[str, Any] = {
+            "picture": picture,
+            "role": row["role"],
+            "set": row["prompt_set"],
+            "prompt": row["prompt"],
+            "g": int(row["generation_seed"]),
+            "weight": _plain(row["weight"]),
+            "file": row["file"],
+            "values": values,
+        }
+        if row["role"] in ("arm", "placebo"):
+            entry |= {
+                "arm": sweep.arms.index(row["arm"]),
+                "run": runs[row["run_id"]],
+                "seed": int(row["train_seed"]),
+            }
+        else:
+            own = by_arm.get((row["path"], row["prompt_set"], row["claim"]), {})
+            entry["own"] = {arm: given for arm, given in own.items() if given != values}
+            entry["claim"] = row["claim"]
+        rows.append(entry)
+    return rows
+
+
+def _verdicts(sweep: Sweep) -> list[dict[str, Any]]:
+    """Return the verdict table, each row with the effect of every training seed."""
+    seeds = seed_effects(sweep)
+    rows = []
+    for _, row in sweep.verdicts.iterrows():
+        entry = {str(name): _plain(value) for name, value in row.items()}
+        entry["arm"] = sweep.arms.index(row["arm"])
+        if len(seeds):
+            own = seeds[(seeds["claim"] == row["claim"]) & (seeds["arm"] == row["arm"])]
+            entry["seeds"] = [_plain(value) for value in own["effect"]]
+        rows.append(entry)
+    return rows
+
+
+def _plain(value: Any) -> Any:
+    """Return a number with six digits, a word, or None for what is missing."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)) or value is pd.NA:
+        return None
+    if isinstance(value, str | bool):
+        return value
+    number = float(value)
+    return int(number) if number.is_integer() else float(f"{number:.6g}")

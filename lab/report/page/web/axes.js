@@ -1,0 +1,86 @@
+// From the state to a table: which images stand in which cell.
+
+const axisDimension = (axis) => (STATE[axis] ? dimension(STATE[axis]) : null);
+
+// The first axis that tells adapters apart also carries the base model, as its first value; on the
+// others the base model fits every value, so that it stands beside each of them.
+function baseAxis() {
+  const order = ["rows", "cols", "srows", "scols"];
+  return order.find((axis) => axisDimension(axis) && axisDimension(axis).own) || null;
+}
+
+function passes(image) {
+  for (const item of DIMENSIONS) {
+    const wanted = filterOf(item.key);
+    if (!wanted || (item.own && image.isBase)) continue;
+    if (item.get(image) !== wanted) return false;
+  }
+  if (image.role === "ceiling" && filterOf("set") !== image.set && filterOf("prompt") !== image.prompt) return false;
+  if (image.isBase && STATE.ref !== "base" && !baseAxis()) return false;
+  return image.isBase || inProbeRange(image);
+}
+
+function inProbeRange(image) {
+  const probe = probeIndex(STATE.probe);
+  if (probe < 0 || (STATE.low === "" && STATE.high === "")) return true;
+  const value = image.values[probe];
+  if (value === null) return false;
+  return (STATE.low === "" || value >= Number(STATE.low)) && (STATE.high === "" || value <= Number(STATE.high));
+}
+
+const BASE_VALUE = "base";
+
+function layOut() {
+  const images = IMAGES.filter(passes);
+  const carrier = baseAxis();
+  const axes = {};
+  const valueOn = (axis, image) => {
+    const item = axisDimension(axis);
+    if (!item) return "";
+    if (!image.isBase || !item.own) return item.get(image);
+    return axis === carrier ? BASE_VALUE : null; // null: fits every value
+  };
+  for (const [axis] of AXES) {
+    const item = axisDimension(axis);
+    if (!item) { axes[axis] = [""]; continue; }
+    const present = new Set(images.map((image) => valueOn(axis, image)));
+    const values = item.values.filter((value) => present.has(value));
+    axes[axis] = present.has(BASE_VALUE) ? [BASE_VALUE, ...values] : values;
+    if (!axes[axis].length) axes[axis] = present.has(null) ? [""] : [];
+  }
+  const cells = new Map();
+  for (const image of images) {
+    const spots = AXES.map(([axis]) => {
+      const value = valueOn(axis, image);
+      return value === null ? axes[axis].filter((other) => other !== BASE_VALUE) : [value];
+    });
+    for (const row of spots[0]) for (const col of spots[1]) for (const srow of spots[2]) for (const scol of spots[3]) {
+      const key = cellKey(srow, row, scol, col);
+      if (!cells.has(key)) cells.set(key, []);
+      cells.get(key).push(image);
+    }
+  }
+  for (const list of cells.values()) list.sort(fairOrder);
+  return { axes, cells, num_images: images.filter((image) => !image.isBase).length };
+}
+
+const cellKey = (...parts) => parts.join("\u0001");
+
+// The first pictures of a cell show different generation seeds, each from another training seed.
+function fairOrder(a, b) {
+  return round(a) - round(b) || a.g - b.g || a.isBase - b.isBase || a.id - b.id;
+}
+
+function round(image) {
+  if (image.isBase) return 0;
+  const turns = TRAIN_SEEDS.length;
+  return (TRAIN_SEEDS.indexOf(image.seed) - (image.g % turns) + turns) % turns;
+}
+
+function axisText(axis, value) {
+  if (value === BASE_VALUE && axisDimension(axis).own) return "base model";
+  const item = axisDimension(axis);
+  if (!item) return "";
+  const text = item.text(value);
+  return ["seed", "g"].includes(item.key) ? `seed ${text}` : item.key === "weight" ? `weight ${text}` : text;
+}

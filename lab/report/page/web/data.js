@@ -1,0 +1,85 @@
+// The sweep's tables, and the dimensions along which its pictures can be laid out.
+
+const DATA = JSON.parse(byId("content").textContent);
+const SOURCES = JSON.parse(byId("sources").textContent);
+
+const promptText = (prompt) => (prompt === "" ? "(empty prompt)" : prompt);
+const armLabel = (arm) => (DATA.arms[arm] ? DATA.arms[arm].label : "base model");
+const probeIndex = (name) => DATA.probes.findIndex((probe) => probe.name === name);
+
+function prepareImages() {
+  const seen = new Set();
+  return DATA.images.filter((image, index) => {
+    image.id = index;
+    image.isBase = image.role === "base" || image.role === "ceiling";
+    if (image.role === "ceiling") image.set = "ceiling control";
+    const key = image.isBase && `${image.picture} ${image.set} ${image.prompt}`;
+    if (key && seen.has(key)) return false;
+    if (key) seen.add(key);
+    return true;
+  });
+}
+
+const IMAGES = prepareImages();
+const distinct = (items) => [...new Set(items)];
+const ascending = (items) => distinct(items).sort((a, b) => a - b);
+const SAMPLES = IMAGES.filter((image) => !image.isBase);
+const TRAIN_SEEDS = ascending(SAMPLES.map((image) => image.seed));
+
+// A dimension says which value an image has along it. `own` marks those that tell adapters apart:
+// the base model has no value there, and stands beside all of them as the reference.
+function buildDimensions() {
+  const dimensions = [];
+  const add = (key, label, own, values, get, text = String) => {
+    if (values.length) dimensions.push({ key, label, own, values, get, text });
+  };
+  const runKey = (image) => `${image.arm}:${image.seed}`;
+  const runText = (key) => {
+    const [arm, seed] = key.split(":");
+    return `${armLabel(arm)} · training seed ${seed}`;
+  };
+  const arms = DATA.arms.map((_, index) => String(index))
+    .filter((arm) => SAMPLES.some((image) => String(image.arm) === arm));
+  const runs = arms.flatMap((arm) => TRAIN_SEEDS.map((seed) => `${arm}:${seed}`))
+    .filter((key) => SAMPLES.some((image) => runKey(image) === key));
+  add("arm", "Arm", true, arms, (image) => String(image.arm), armLabel);
+  add("run", "Arm and training seed", true, runs, runKey, runText);
+  for (const [key, levels] of Object.entries(DATA.factors)) {
+    add(key, key, true, levels, (image) => (DATA.arms[image.arm] || { levels: {} }).levels[key]);
+  }
+  add("seed", "Training seed", true, TRAIN_SEEDS.map(String), (image) => String(image.seed));
+  add("weight", "Adapter weight", true, ascending(SAMPLES.map((image) => image.weight)).map(String), (image) => String(image.weight));
+  add("set", "Prompt set", false, distinct(IMAGES.map((image) => image.set)), (image) => image.set);
+  add("prompt", "Prompt", false, distinct(IMAGES.map((image) => image.prompt)), (image) => image.prompt, promptText);
+  add("g", "Generation seed", false, ascending(IMAGES.map((image) => image.g)).map(String), (image) => String(image.g));
+  return dimensions;
+}
+
+const DIMENSIONS = buildDimensions();
+const dimension = (key) => DIMENSIONS.find((item) => item.key === key);
+
+const pairKey = (image) => `${image.prompt}\u0000${image.g}`;
+const BASE_BY_PAIR = new Map(
+  IMAGES.filter((image) => image.isBase).map((image) => [pairKey(image), image]),
+);
+const SAMPLE_BY_KEY = new Map(
+  SAMPLES.map((image) => [`${image.arm}:${image.seed}:${image.weight}:${image.set}:${pairKey(image)}`, image]),
+);
+
+// The picture that the reference drew from the same noise: the base model's, or another arm's with
+// the same training seed and adapter weight.
+function partner(image, reference) {
+  if (reference === "base") return image.isBase ? null : BASE_BY_PAIR.get(pairKey(image)) || null;
+  if (image.isBase || String(image.arm) === reference) return null;
+  return SAMPLE_BY_KEY.get(`${reference}:${image.seed}:${image.weight}:${image.set}:${pairKey(image)}`) || null;
+}
+
+// Some probes compare with the training set, so the base model's value depends on the arm.
+function probeValue(image, probe, besideArm) {
+  const own = image.own && image.own[besideArm];
+  return (own || image.values)[probe];
+}
+
+function settingsOf(image) {
+  return image.isBase ? {} : { ...DATA.config, ...DATA.runs[image.run].config };
+}

@@ -1,0 +1,192 @@
+"""Blur, grid, outline, layout and copying on pictures of known structure."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+from scipy import ndimage
+
+from lab.probe import Reference, measure
+from lab.probe.blur import edge_sigmas
+from lab.probe.copying import copied_share
+from lab.probe.misread import count_misreads, grid_confusion
+from lab.probe.rendered import degrade, render_grid, render_shape
+
+BLUR_NAMES = ["edge_sigma_p10", "edge_sigma_range"]
+
+
+def scene(side_px: int, rng: np.random.Generator) -> Image.Image:
+    """A light wall with a dozen objects all over it."""
+    image = np.full((side_px, side_px, 3), 230, np.uint8)
+    for across in (0.15, 0.4, 0.65, 0.88):
+        for down in (0.18, 0.5, 0.82):
+            shape = str(rng.choice(["circle", "square", "triangle"]))
+            colour = tuple(rng.integers(0, 120, 3))
+            drawn = render_shape(
+                shape, side_px=side_px, size=0.2, centre=(across, down), colour=colour,
+                background=(230, 230, 230), degrees=rng.uniform(0, 90),
+            )  # fmt: skip
+            image = np.where((drawn != 230).any(axis=-1, keepdims=True), drawn, image)
+    return Image.fromarray(image)
+
+
+def blurred(image: Image.Image, sigma: float) -> Image.Image:
+    return image.filter(ImageFilter.GaussianBlur(sigma))
+
+
+def depth_of_field(image: Image.Image, sigma: float) -> Image.Image:
+    y, x = (np.indices(image.size) + 0.5) / image.size[0] - 0.5
+    near = Image.fromarray(np.where(np.hypot(x, y) < 0.25, 255, 0).astype(np.uint8))
+    return Image.composite(image, blurred(image, sigma), blurred(near, image.size[0] / 40))
+
+
+@pytest.mark.parametrize("sigma", [0.5, 1.0, 2.0, 3.0])
+def test_the_blur_of_a_step_is_read_in_pixels(sigma: float) -> None:
+    step = np.zeros((64, 64), np.float32)
+    step[:, 32:] = 60
+    smooth = ndimage.gaussian_filter1d(step, sigma, axis=1, truncate=6)
+    sigmas, _, columns = edge_sigmas(smooth)
+    assert set(columns) <= {31, 32}
+    assert np.median(sigmas) == pytest.approx(sigma, abs=0.15)
+
+
+@pytest.mark.parametrize(("side_px", "num_images", "noise"), [(64, 6, 3), (512, 2, 3)])
+def test_blur_everywhere_is_told_from_depth_of_field(
+    side_px: int, num_images: int, noise: float
+) -> None:
+    rng = np.random.default_rng(5)
+    scale = 1 if side_px == 64 else 2
+    kinds = {
+        "sharp": [scene(side_px, rng) for _ in range(num_images)],
+        "blurred": [blurred(scene(side_px, rng), 1.5 * scale) for _ in range(num_images)],
+        "deep": [depth_of_field(scene(side_px, rng), 2 * scale) for _ in range(num_images)],
+    }
+    p10, spread = {}, {}
+    for kind, images in kinds.items():
+        degraded = np.stack([degrade(np.asarray(i), noise=noise, rng=rng) for i in images])
+        table = measure(degraded, names=BLUR_NAMES)
+        p10[kind], spread[kind] = table.mean()
+    assert p10["blurred"] > 2 * p10["sharp"]
+    assert p10["blurred"] > 1.5 * p10["deep"]
+    assert spread["deep"] > 2 * spread["sharp"]
+    assert spread["deep"] > 1.5 * spread["blurred"]
+
+
+def test_a_picture_without_edges_has_no_blur() -> None:
+    flat = np.full((1, 64, 64, 3), 128, np.uint8)
+    assert measure(flat, names=BLUR_NAMES).isna().all(axis=None)
+
+
+def test_grids_are_counted_and_never_overcounted_past_training() -> None:
+    shares = grid_confusion(num_images=12)
+    for size in (1, 2, 3):
+        assert shares.loc[size, float(size)] >= 0.8
+    for size in (4, 5, 6):
+        assert shares.loc[size, float(size)] >= 0.5
+    too_many = shares.loc[:4, [column for column in shares if column >= 5]]
+    assert too_many.to_numpy().sum() == 0
+    assert shares.sum(axis=1).to_numpy() == pytest.approx(np.ones(6))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("side_px", [64, 512])
+def test_grids_are_rarely_overcounted_in_many_pictures(side_px: int) -> None:
+    shares = grid_confusion(num_images=200, side_px=side_px)
+    assert np.mean([shares.loc[size, float(size)] for size in range(1, 7)]) > 0.85
+    too_many = shares.loc[:4, [column for column in shares if column >= 5]]
+    assert too_many.to_numpy().sum(axis=1).mean() < 0.005
+
+
+def test_rows_and_columns_are_counted_apart() -> None:
+    def cell(row: int, column: int) -> np.ndarray:
+        return render_shape("circle", side_px=48, size=0.7, colour=(40 * row, 60, 50 * column))
+
+    image = render_grid(3, 4, cell, side_px=96, gutter=0.03, gutter_colour=(90, 90, 90))
+    row = measure(image[None]).iloc[0]
+    assert (row["grid_rows"], row["grid_columns"], row["grid_regular"]) == (3, 4, 1)
+    assert row["grid_size"] == 3
+
+
+def test_two_objects_on_a_diagonal_are_no_grid() -> None:
+    first = render_shape("circle", size=0.35, centre=(0.25, 0.25))
+    second = render_shape("square", size=0.35, centre=(0.75, 0.75))
+    row = measure(np.minimum(first, second)[None]).iloc[0]
+    assert row["grid_regular"] == 0
+    assert row["grid_size"] == 1
+
+
+def test_misreadings_are_counted_for_the_grid_alone() -> None:
+    wrong, total = count_misreads("grid_size", (2, 3), lambda read: read > 3) or (-1, -1)
+    assert (wrong, total) == (0, 128)
+    everything, _ = count_misreads("grid_size", (2, 3), lambda read: read > 0) or (-1, -1)
+    assert everything == total
+    assert count_misreads("hue_mass/red", (1,), lambda read: read > 0) is None
+
+
+@pytest.mark.parametrize("side_px", [64, 512])
+def test_dark_outlines_are_found_on_the_contour(side_px: int) -> None:
+    rng = np.random.default_rng(6)
+    settings = {"side_px": side_px, "size": 0.6, "colour": (220, 60, 60)}
+    images = [
+        render_shape("circle", outline=0.03, **settings),
+        render_shape("circle", **settings),
+        render_shape("square", outline=0.03, **settings),
+        render_shape("circle", outline=0.03, outline_colour=(255, 200, 200), **settings),
+    ]
+    degraded = np.stack([degrade(image, noise=5, rng=rng) for image in images])
+    table = measure(degraded, names=["dark_ridge_share", "outline_coverage"])
+    assert table["outline_coverage"].to_numpy() == pytest.approx([1, 0, 1, 0], abs=0.1)
+    assert table["dark_ridge_share"][0] > 0.03
+    assert table["dark_ridge_share"][1] < 0.01
+
+
+def reference_of(images: list[np.ndarray]) -> Reference:
+    return Reference(np.stack(images), tuple("monster" for _ in images))
+
+
+def test_layout_is_found_where_the_training_images_have_it() -> None:
+    rng = np.random.default_rng(7)
+
+    def placed(centre: tuple[float, float], shape: str) -> np.ndarray:
+        return render_shape(shape, size=0.35, centre=centre, colour=tuple(rng.integers(0, 160, 3)))
+
+    training = reference_of([placed((0.3, 0.3), shape) for shape in ("circle", "square")])
+    same = [placed((0.3, 0.3), shape) for shape in ("triangle", "star", "circle")]
+    moved = [placed((0.7, 0.65), shape) for shape in ("triangle", "star", "circle")]
+    flat = [np.full((64, 64, 3), 90, np.uint8)]
+    scores = measure(np.stack(same + moved + flat), reference=training, names=["layout_ncc"])
+    assert scores["layout_ncc"][:3].min() > 0.6
+    assert scores["layout_ncc"][3:6].max() < 0.3
+    assert scores["layout_ncc"][6] == 0
+
+
+def test_a_copy_is_near_even_when_flipped_shifted_or_scaled() -> None:
+    rng = np.random.default_rng(8)
+    source = np.asarray(scene(64, rng))
+    training = reference_of([source, np.asarray(scene(64, rng))])
+    copies = np.stack(
+        [
+            source,
+            source[:, ::-1],
+            np.roll(source, (4, -4), axis=(0, 1)),
+            np.asarray(Image.fromarray(source).resize((70, 70)).crop((3, 3, 67, 67))),
+        ]
+    )
+    others = np.stack([np.asarray(scene(64, rng)) for _ in range(20)])
+    near = measure(copies, reference=training, names=["nearest_training_ncc"]).iloc[:, 0]
+    far = measure(others, reference=training, names=["nearest_training_ncc"]).iloc[:, 0]
+    assert near.min() > 0.8
+    assert near[0] == pytest.approx(1, abs=1e-3)
+    assert far.max() < near.min()
+    assert copied_share(near.to_numpy(), far.to_numpy()) == 1
+    assert copied_share(far.to_numpy(), far.to_numpy()) == pytest.approx(0.05)
+
+
+def test_a_flat_image_is_near_nothing() -> None:
+    training = reference_of([render_shape("circle")])
+    flat = np.full((1, 64, 64, 3), 128, np.uint8)
+    assert measure(flat, reference=training, names=["nearest_training_ncc"]).iloc[0, 0] == 0
+
+
+def test_a_reference_needs_images_and_captions() -> None:
+    with pytest.raises(ValueError, match="got 1 images and 0 captions"):
+        Reference(np.zeros((1, 8, 8, 3), np.uint8), ())
