@@ -13,7 +13,7 @@ __all__ = ["fit_picture", "load_font", "wrap_words"]
 
 @cache
 def load_font(size_px: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """Return DejaVu Sans: matplotlib ships it, and it knows more scripts than Pillow's own font."""
+    """Return DejaVu Sans: matplotlib ships it, and it knows more scripts than Pillow's own."""
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", name), size_px)
 

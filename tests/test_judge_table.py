@@ -161,6 +161,14 @@ def test_what_the_base_has_already_cannot_be_learned() -> None:
     assert np.isfinite(row["effect_low"])
 
 
+def test_a_probe_that_reads_nothing_in_base_and_training_is_not_measurable() -> None:
+    world = World().add("base", 0.0, arm="base", noise=0).add("training", 0.0, noise=0).arm(0.1)
+    world.arm(0.2, weight=0.5).add("ceiling", 0.8, arm="base", prompts=CEILING_PROMPTS)
+    row = world.verdict(WITH_CEILING)
+    assert row["verdict"] == "NOT MEASURABLE"
+    assert np.isnan(row["ceiling_effect"])
+
+
 def test_one_training_seed_cannot_say() -> None:
     world = World().add("base", 0.1, arm="base").add("training", 0.9)
     row = world.arm(0.9, train_seeds=(0.0,)).verdict()

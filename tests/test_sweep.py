@@ -234,8 +234,8 @@ def test_every_bad_image_is_named_and_nothing_is_written(sweep, tmp_path, capsys
     images.mkdir()
     (images / "broken.png").write_bytes(b"not a picture")
     (images / "empty.png").write_bytes(b"")
-    source = f"dataset.source={{kind:folder,path:{images},caption:monster}}"
-    assert sweep(tmp_path / "runs", source, "dataset.tags.template='{caption}'") == 2
+    words = ("dataset=folder", f"dataset.source.path={images}", "dataset.tags.template='{trigger}'")
+    assert sweep(tmp_path / "runs", *words) == 2
     lines = capsys.readouterr().err
     assert "broken.png" in lines
     assert "empty.png" in lines

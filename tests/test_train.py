@@ -178,3 +178,16 @@ def test_bf16_runs_repeat_bit_for_bit(tiny_model, tmp_path, examples):
     second, _ = train(base, examples, tmp_path / "b")
     assert equal(first, second)
     assert all(tensor.dtype == torch.float32 for tensor in first.values())
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_a_prompt_met_first_in_training_or_in_sampling_is_the_same(
+    tiny_model, tmp_path, examples, precision
+):
+    from lab.model.base import load_base
+
+    asked_first = load_base(tiny_model, "tiny", tmp_path / "one", precision)
+    expected = asked_first.encode_prompts(CAPTIONS)
+    trained_first = load_base(tiny_model, "tiny", tmp_path / "two", precision)
+    train(trained_first, examples, tmp_path / "a")
+    assert torch.equal(trained_first.encode_prompts(CAPTIONS), expected)

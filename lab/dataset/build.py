@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import repeat
 from multiprocessing import get_context
@@ -40,6 +41,10 @@ __all__ = ["build_dataset"]
 
 # Starting worker processes costs about as much as drawing this many pictures.
 PARALLEL_FROM = 256
+
+# A folder of this name that is older than a day was left by a build that was killed.
+_TEMPORARY = ".building-"
+_DAY_SECONDS = 24 * 60 * 60
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,12 @@ def _examples(
 @contextmanager
 def _temporary_folder(root: Path) -> Iterator[Path]:
     root.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".building-", dir=root))
+    for left in root.glob(f"{_TEMPORARY}*"):
+        # Another process may finish and rename its folder just now.
+        with suppress(FileNotFoundError):
+            if left.stat().st_mtime < time.time() - _DAY_SECONDS:
+                shutil.rmtree(left)
+    folder = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=root))
     try:
         yield folder
     finally:

@@ -132,7 +132,7 @@ def find_dataset(
     index_file = _index_file(_recipe(config, resolution_px, source, steps, project), root)
     try:
         content = json.loads(index_file.read_text())["content_hash"]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return load_dataset(root / content)
 

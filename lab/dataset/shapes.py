@@ -73,17 +73,21 @@ def shape_distance(shape: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     if polygon is None:
         return np.hypot(x, y) - math.sqrt(1 / math.pi)
     corners = _unit_area(polygon)
-    nearest = np.full(np.shape(x), np.inf)
+    nearest = np.full(np.shape(x), np.inf)  # squared
     inside = np.zeros(np.shape(x), dtype=bool)
     for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         edge_x, edge_y = x1 - x0, y1 - y0
-        along = ((x - x0) * edge_x + (y - y0) * edge_y) / (edge_x**2 + edge_y**2)
-        along = np.clip(along, 0, 1)
-        nearest = np.minimum(nearest, np.hypot(x - x0 - along * edge_x, y - y0 - along * edge_y))
+        from_x, from_y = x - x0, y - y0
+        along = (from_x * edge_x + from_y * edge_y) / (edge_x**2 + edge_y**2)
+        along = np.minimum(np.maximum(along, 0), 1)
+        nearest = np.minimum(
+            nearest, (from_x - along * edge_x) ** 2 + (from_y - along * edge_y) ** 2
+        )
         if edge_y:
             crosses = (y >= min(y0, y1)) & (y < max(y0, y1))
-            inside ^= crosses & (x < x0 + (y - y0) / edge_y * edge_x)
-    return np.where(inside, -nearest, nearest)
+            inside ^= crosses & (from_x < from_y * (edge_x / edge_y))
+    distance = np.sqrt(nearest)
+    return np.where(inside, -distance, distance)
 
 
 @dataclass(frozen=True)

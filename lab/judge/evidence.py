@@ -108,7 +108,8 @@ def build_evidence(
             analysis = raw
         elif is_measurable:
             analysis = crossed(learning_index_table(cells.differences, cells.base, training))
-    unit = 1.0 if claim.support else scale
+    # Where the base is as the training set is, shifts have no scale.
+    unit = 1.0 if claim.support else (scale if is_measurable else np.nan)
     return Evidence(
         name=name,
         claim=claim,
@@ -120,7 +121,7 @@ def build_evidence(
         analysis=analysis,
         ceiling=_ceiling(values, claim, arm, cells, unit, what),
         placebo=_placebo(_of_role(values, "placebo", arm), base, claim, unit, what),
-        rises=_rises(drawn, base, claim, unit, what),
+        rises=_rises(drawn, base, claim, unit, what) if is_measurable else None,
         undertrained=_undertrained(checks, arm, cells.train_seeds, what),
         misread_rate=misread_rate,
     )

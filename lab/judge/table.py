@@ -155,6 +155,7 @@ def _row(evidence: Evidence, decision: Decision, level: float, p: float) -> dict
     index, index_low, index_high = _estimate(None if claim.support else evidence.analysis, level)
     _, effect_low, effect_high = _estimate(evidence.raw, level)
     differences = cells.differences
+    towards = 1.0 if claim.support else evidence.scale
     known = PROBES.get(claim.probe or next(iter(claim.matched.values())))
     exact = 2 <= len(differences) <= MAX_EXACT_SEEDS and differences.size > 0
     return {
@@ -176,10 +177,8 @@ def _row(evidence: Evidence, decision: Decision, level: float, p: float) -> dict
         "nan_share_base": cells.nan_share_base,
         "ceiling_effect": np.nan if evidence.ceiling is None else evidence.ceiling,
         "placebo_li": np.nan if evidence.placebo is None else evidence.placebo.index,
-        "improvement": improvement_probability(
-            differences, 1.0 if claim.support else evidence.scale
-        )
-        if differences.size
+        "improvement": improvement_probability(differences, towards)
+        if differences.size and np.isfinite(towards)
         else np.nan,
         "p_sign_flip": sign_flip_p(differences) if exact else np.nan,
         "seed_share": np.nan if evidence.raw is None else float(evidence.raw.shares[0]),

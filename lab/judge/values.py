@@ -37,6 +37,7 @@ def claim_arms(measurements: pd.DataFrame, name: str, claim: ClaimConfig) -> lis
             if key not in rows.columns
         ]
     )
+    rows = rows[list(dict.fromkeys(["arm", *claim.arm]))].drop_duplicates()
     for key, level in claim.arm.items():
         rows = rows[rows[key].map(lambda value, level=level: _same_level(value, level))]
     arms = list(dict.fromkeys(rows["arm"]))
@@ -111,6 +112,9 @@ def outside_support(values: np.ndarray, claim: ClaimConfig) -> np.ndarray:
 def _matched_values(measurements: pd.DataFrame, matched: Mapping[str, str]) -> pd.DataFrame:
     probes = sorted(set(matched.values()))
     rows = measurements[measurements["prompt"].isin(matched) & measurements["probe"].isin(probes)]
+    # A ceiling prompt that several claims name stands there for each of them.
+    shared = rows["role"].eq("ceiling") & rows.duplicated([*IMAGE_KEYS, "probe"])
+    rows = rows[~shared]
     own = rows["probe"] == rows["prompt"].map(matched)
     signed = rows["value"] * np.where(own, 1.0, -1.0 / (len(probes) - 1))
     # A sum over one image's probes; NaN in any of them makes the image unreadable.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from lab.identity import array_hash, content_id
@@ -64,6 +66,21 @@ class BaseModel:
         """Pixels per latent position along each side."""
         return 2 ** (len(self.vae.config.block_out_channels) - 1)
 
+    @contextmanager
+    def _one_arithmetic(self) -> Iterator[None]:
+        """Compute what is cached in one way only, whoever asks for it first.
+
+        A prompt may be met first in training, under autocast and another attention kernel, or in
+        sampling. Its embedding must be the same to the last bit, or a run would depend on the
+        runs before it.
+        """
+        with (
+            torch.no_grad(),
+            torch.autocast(self.device.type, enabled=False),
+            sdpa_kernel(SDPBackend.MATH),
+        ):
+            yield
+
     def tokenize(self, prompts: Sequence[str]) -> torch.Tensor:
         """Return token ids of shape `(N, L)`, padded and cut to the model's length L."""
         length = self.text_encoder.config.max_position_embeddings
@@ -79,7 +96,7 @@ class BaseModel:
     def encode_prompts(self, prompts: Sequence[str]) -> torch.Tensor:
         """Return the frozen text encoder's output of shape `(N, L, D)`, cached by text."""
 
-        @torch.no_grad()
+        @self._one_arithmetic()
         def encode(positions: list[int]) -> torch.Tensor:
             # One by one: a prompt's embedding must not depend on the prompts beside it.
             return torch.cat([self.embed(self.tokenize([prompts[at]])) for at in positions]).cpu()
@@ -104,7 +121,7 @@ class BaseModel:
             Tensor of shape `(N, 2, C, h, w)` on the CPU.
         """
 
-        @torch.no_grad()
+        @self._one_arithmetic()
         def encode(positions: list[int]) -> torch.Tensor:
             encoded = []
             for start in range(0, len(positions), ENCODE_BATCH):
@@ -136,4 +153,6 @@ def load_base(folder: Path, fingerprint: str, cache: Path, precision: str) -> Ba
 
     logging.disable_progress_bar()
     torch.use_deterministic_algorithms(True)
+    # Only code that reads memory it never wrote would need this, at a pass over every new tensor.
+    torch.utils.deterministic.fill_uninitialized_memory = False
     return BaseModel(folder, fingerprint, cache, precision, PartialState().device)

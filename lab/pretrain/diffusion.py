@@ -23,6 +23,7 @@ from pathlib import Path
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import CLIPTextModel
 
 from lab.pretrain.resumable import average_into, averaged_copy, load_state, save_state
@@ -177,7 +178,8 @@ class DiffusionTraining:
         noise = torch.randn(latents.shape, generator=generator)
         timesteps = self._draw_timesteps(len(latents))
         noisy_latents = self.schedule.add_noise(latents, noise, timesteps)
-        with torch.autocast("cpu", torch.bfloat16):
+        # The fused attention of the CPU is a third of a step in its backward pass, at these sizes.
+        with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
             context = self.text_encoder(pieces).last_hidden_state
             prediction = self.unet(
                 noisy_latents.contiguous(memory_format=torch.channels_last), timesteps, context

@@ -10,7 +10,6 @@ import os
 import shutil
 from pathlib import Path
 
-import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
@@ -55,7 +54,7 @@ def export_pipeline(
     shutil.rmtree(beside, ignore_errors=True)
     models = {"unet": unet, "vae": autoencoder, "text_encoder": text_encoder}
     for name, model in models.items():
-        copy.deepcopy(model).to(dtype=torch.float16).save_pretrained(beside / name)
+        copy.deepcopy(model).half().save_pretrained(beside / name)
     tokenizer.save_pretrained(beside / "tokenizer")
     schedule.save_pretrained(beside / "scheduler")
     write_json(beside / "model_index.json", _INDEX)

@@ -184,11 +184,12 @@ def _unit_corners(shape: str) -> list[tuple[float, float]]:
             for t in turns
         ]
     if shape == "star":
-        radii = [1 if point % 2 == 0 else 0.42 for point in range(10)]
+        radii = [1.0 if point % 2 == 0 else 0.42 for point in range(10)]
         turns = np.arange(10) * np.pi / 5
         return [(r * np.sin(t), -r * np.cos(t)) for r, t in zip(radii, turns, strict=True)]
-    return {
+    polygons: dict[str, list[tuple[float, float]]] = {
         "triangle": [(0, -1), (0.87, 0.5), (-0.87, 0.5)],
         "square": [(-0.8, -0.8), (0.8, -0.8), (0.8, 0.8), (-0.8, 0.8)],
         "diamond": [(0, -1), (0.75, 0), (0, 1), (-0.75, 0)],
-    }[shape]
+    }
+    return polygons[shape]

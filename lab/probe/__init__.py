@@ -1,9 +1,9 @@
 """Probes: what can be read off an image as a number, without any outside weights.
 
-`PROBES` says what each number means; `measure` fills a table with them. Both are imported when they
-are first used: planning asks for the schema number alone. Instruments that read the model itself
-(`lab.probe.drift`, `lab.probe.binding`) and the optional image encoders (`lab.probe.encoder`) need
-torch and are imported by name.
+`PROBES` says what each number means; `measure` fills a table with them. Both are imported when
+they are first used: planning asks for the schema number alone. Instruments that read the model
+itself (`lab.probe.drift`, `lab.probe.binding`) and the optional image encoders
+(`lab.probe.encoder`) need torch and are imported by name.
 """
 
 from typing import TYPE_CHECKING, Any

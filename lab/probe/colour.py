@@ -71,6 +71,6 @@ def measure_colour(picture: Picture) -> dict[str, float]:
 
 def _inner(mask: np.ndarray) -> np.ndarray:
     """Return the mask without its soft edge, whose pixels mix the object with its background."""
-    iterations = max(1, round(min(mask.shape) / 64))
+    iterations = max(1, round(min(mask.shape) / 32))
     inner = ndimage.binary_erosion(mask, iterations=iterations)
     return inner if inner.sum() > mask.sum() / 4 else mask

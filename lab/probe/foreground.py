@@ -12,6 +12,7 @@ __all__ = ["Foreground", "find_foreground"]
 MIN_DIFFERENCE = 12.0  # dE76; about five just-noticeable differences
 MAD_FACTOR = 4.0
 MIN_AREA_SHARE = 0.004
+MAX_RING_SHARE = 0.3  # of the border ring may stand out: an object that the border cuts, not a sky
 _CROSS = ndimage.generate_binary_structure(2, 1)
 
 
@@ -49,8 +50,9 @@ def find_foreground(lab: np.ndarray, ring: np.ndarray) -> Foreground | None:
         ring: Mask of the border ring, shape `(H, W)`.
 
     Returns:
-        The foreground, or None where it would cover no more than 0.4 % of the image: a busy or an
-        empty picture has no separable object.
+        The foreground, or None where it would cover no more than 0.4 % of the image, as in a busy
+        or an empty picture, or more than 30 % of the ring, as in a landscape: then no object is
+        separable.
     """
     sigma = min(lab.shape[:2]) / 64
     smooth = ndimage.gaussian_filter(lab, sigma, axes=(0, 1), mode="nearest", truncate=2.0)
@@ -59,6 +61,6 @@ def find_foreground(lab: np.ndarray, ring: np.ndarray) -> Foreground | None:
     threshold = max(MIN_DIFFERENCE, MAD_FACTOR * float(np.median(difference[ring])))
     opening = max(1, round(min(lab.shape[:2]) / 128))
     mask = ndimage.binary_opening(difference > threshold, _CROSS, iterations=opening)
-    if mask.mean() <= MIN_AREA_SHARE:
+    if mask.mean() <= MIN_AREA_SHARE or mask[ring].mean() > MAX_RING_SHARE:
         return None
     return Foreground(mask, difference, smooth)

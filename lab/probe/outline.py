@@ -29,7 +29,9 @@ def measure_outline(picture: Picture) -> dict[str, float]:
     """Measure the outline probes on one picture; values as `PROBES` describes them."""
     picture = picture.at_most(SIDE_PX)
     width = max(3, 2 * round(WIDTH_SHARE * picture.side_px / 2) + 1)
-    depth = ndimage.grey_closing(picture.lightness, size=(width, width)) - picture.lightness
+    offset = np.arange(width) - width // 2
+    disc = np.hypot(offset[:, None], offset) <= width / 2  # a square would fill round caps
+    depth = ndimage.grey_closing(picture.lightness, footprint=disc) - picture.lightness
     ridge = depth > MIN_DEPTH
     coverage = np.nan
     if picture.foreground is not None:

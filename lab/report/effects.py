@@ -20,18 +20,22 @@ def seed_effects(sweep: Sweep) -> pd.DataFrame:
 
     Returns:
         One row per verdict and training seed: `claim`, `arm`, `train_seed` and `effect`, the
-        learning index (0 the base model, 1 the training set), or a shift in shares for claims about
-        values outside the training support.
+        learning index (0 the base model, 1 the training set), or a shift in shares for claims
+        about values outside the training support.
     """
     rows = []
     claims = {
         name: ClaimConfig(**settings) for name, settings in sweep.record.get("claims", {}).items()
     }
-    for name, verdicts in sweep.verdicts.groupby("claim", sort=False) if len(sweep.verdicts) else ():
+    for name, verdicts in (
+        sweep.verdicts.groupby("claim", sort=False) if len(sweep.verdicts) else ()
+    ):
         claim = claims[str(name)]
         values = claim_values(sweep.measurements, str(name), claim)
         for arm in verdicts["arm"]:
             evidence = build_evidence(str(name), claim, arm, values, sweep.checks, float("nan"))
+            if evidence.cells.differences.size == 0:  # nothing could be read in any pair of images
+                continue
             scale = 1.0 if claim.support else evidence.scale
             means = evidence.cells.differences.mean(axis=1) / scale
             rows += [

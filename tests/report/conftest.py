@@ -11,6 +11,10 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageDraw
 
+from lab.analysis import open_sweep
+from lab.config import ClaimConfig
+from lab.judge import judge
+
 HUES = {"red": (214, 48, 49), "green": (39, 174, 96), "blue": (41, 98, 214)}
 SHAPES = ["circle", "square", "triangle"]
 BODIES = [(196, 120, 60), (120, 90, 160), (90, 150, 150), (150, 150, 60), (160, 90, 110)]
@@ -22,7 +26,7 @@ PROMPTS = {
 CEILING = "a bright green monster on white"
 FACTOR = "dataset.tags.template"
 ARMS = {"template=monster": "monster", "template={colour} monster": "{colour} monster"}
-PLAIN, COLOURED = ARMS
+COLOURED = "template={colour} monster"
 
 
 def claim(statement, probe, prompts, kind="learned", **more):
@@ -32,12 +36,15 @@ def claim(statement, probe, prompts, kind="learned", **more):
 
 
 CLAIMS = {
-    "green_when_asked": claim(
-        "“green monster” is green",
-        "hue_mass/green",
+    "colour_bound": claim(
+        "the colour in the prompt decides the colour of the picture",
+        "",
         "tagged",
+        matched={f"{name} monster": f"hue_mass/{name}" for name in HUES}
+        | {CEILING: "hue_mass/green"},
+        arm={FACTOR: "{colour} monster"},
         ceiling=[CEILING],
-        article="learned",
+        article="learned with colour tags",
     ),
     "white_background": claim(
         "the background becomes white", "border_lightness", "trigger", article="not learned"
@@ -76,8 +83,15 @@ def measure(image):
     pixels = np.asarray(image, float)
     ring = np.concatenate([pixels[:3].reshape(-1, 3), pixels[-3:].reshape(-1, 3)])
     red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]
-    share = float(((green > red + 40) & (green > blue + 30)).mean())
-    return {"hue_mass/green": round(share, 4), "border_lightness": round(ring.mean() / 2.55, 2)}
+    body = pixels.max(axis=-1) - pixels.min(axis=-1) > 90
+    others = {"red": (green, blue), "green": (red, blue), "blue": (red, green)}
+    own = {"red": red, "green": green, "blue": blue}
+    shares = {
+        f"hue_mass/{name}": float((body & (own[name] > np.maximum(*others[name]) + 30)).mean())
+        for name in own
+    }
+    values = {**shares, "border_lightness": ring.mean() / 2.55}
+    return {name: round(float(value), 4) for name, value in values.items()}
 
 
 def model_picture(prompt, seed, size, body, shape="monster", lighter=0):
@@ -117,12 +131,16 @@ class SweepFolder:
         for run in self.runs:
             run |= {"status": "DONE", "reason": ""}
         if failed:
-            self.runs[-1] |= {"status": "FAILED", "reason": "the loss became NaN at step 42"}
+            reason = "the loss became NaN at step 42"
+            run = {"run_id": "f" * 16, "arm": COLOURED, "seed": seeds}
+            self.runs.append(run | {"status": "FAILED", "reason": reason})
         self._write_training()
         self._write_base()
         for run in self.runs:
             self._write_run(run)
         self._write_record()
+        if self.claims:
+            self._write_verdicts()
 
     def _json(self, path, value):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -157,6 +175,12 @@ class SweepFolder:
         }
         self._json(self.path / "sweep.json", record)
 
+    def _write_verdicts(self):
+        sweep = open_sweep(self.name, self.root)
+        claims = {name: ClaimConfig(**settings) for name, settings in self.claims.items()}
+        verdicts = judge(sweep.measurements, claims, checks=sweep.checks)
+        verdicts.to_csv(self.path / "verdicts.csv", index=False)
+
     def _write_training(self):
         rows = []
         for dataset in ("d0", "d1"):
@@ -173,7 +197,7 @@ class SweepFolder:
         rows = []
         shown = [("base", "", name, prompt) for name, prompt in self._prompts()]
         if self.claims:
-            shown.append(("ceiling", "green_when_asked", "ceiling", CEILING))
+            shown.append(("ceiling", "colour_bound", "ceiling", CEILING))
         for role, claim_name, name, prompt in shown:
             for seed in range(self.images):
                 body = HUES["green"] if role == "ceiling" else BODIES[seed % 5]
@@ -181,7 +205,8 @@ class SweepFolder:
                 columns = {"role": role, "claim": claim_name, "prompt_set": name, "prompt": prompt}
                 columns |= {"generation_seed": seed, "weight": 0}
                 file = self._file("_base/b0/samples/s0/w0", name, prompt, seed)
-                rows.append(self._save(picture, self.root, file, **columns))
+                row = self._save(picture, self.root, file, **columns)
+                rows += [{"dataset_hash": dataset, **row} for dataset in ("d0", "d1")]
         pd.DataFrame(rows).to_csv(self.path / "base.csv", index=False)
 
     def _write_run(self, run):

@@ -90,9 +90,7 @@ def _common_settings(sweep: Sweep) -> dict[str, str]:
 def _runs(sweep: Sweep) -> list[dict[str, Any]]:
     common = _common_settings(sweep)
     own = [name for name in _settings_columns(sweep) if name not in common]
-    curves = (
-        dict(list(sweep.losses.groupby("run_id"))) if not sweep.losses.empty else {}
-    )
+    curves = dict(list(sweep.losses.groupby("run_id"))) if not sweep.losses.empty else {}
     checks = (
         sweep.checks.set_index(["arm", "train_seed"]).to_dict("index")
         if not sweep.checks.empty

@@ -15,14 +15,15 @@ function passes(image) {
     if (!wanted || (item.own && image.isBase)) continue;
     if (item.get(image) !== wanted) return false;
   }
-  if (image.role === "ceiling" && filterOf("set") !== image.set && filterOf("prompt") !== image.prompt) return false;
+  if (image.role === "ceiling" && filterOf("set") !== image.set && filterOf("prompt") !== promptText(image.prompt)) return false;
   if (image.isBase && STATE.ref !== "base" && !baseAxis()) return false;
   return image.isBase || inProbeRange(image);
 }
 
 function inProbeRange(image) {
-  const probe = probeIndex(STATE.probe);
-  if (probe < 0 || (STATE.low === "" && STATE.high === "")) return true;
+  if (!STATE.probe || (STATE.low === "" && STATE.high === "")) return true;
+  const probe = probeShown(image);
+  if (probe < 0) return false;
   const value = image.values[probe];
   if (value === null) return false;
   return (STATE.low === "" || value >= Number(STATE.low)) && (STATE.high === "" || value <= Number(STATE.high));

@@ -50,7 +50,7 @@ function buildDimensions() {
   add("seed", "Training seed", true, TRAIN_SEEDS.map(String), (image) => String(image.seed));
   add("weight", "Adapter weight", true, ascending(SAMPLES.map((image) => image.weight)).map(String), (image) => String(image.weight));
   add("set", "Prompt set", false, distinct(IMAGES.map((image) => image.set)), (image) => image.set);
-  add("prompt", "Prompt", false, distinct(IMAGES.map((image) => image.prompt)), (image) => image.prompt, promptText);
+  add("prompt", "Prompt", false, distinct(IMAGES.map((image) => promptText(image.prompt))), (image) => promptText(image.prompt));
   add("g", "Generation seed", false, ascending(IMAGES.map((image) => image.g)).map(String), (image) => String(image.g));
   return dimensions;
 }
@@ -78,6 +78,14 @@ function partner(image, reference) {
 function probeValue(image, probe, besideArm) {
   const own = image.own && image.own[besideArm];
   return (own || image.values)[probe];
+}
+
+// The probe whose number stands below a picture. A claim may read another probe on each prompt: it is
+// chosen as "@claim".
+function probeShown(image) {
+  if (!STATE.probe.startsWith("@")) return probeIndex(STATE.probe);
+  const claim = DATA.claims[STATE.probe.slice(1)];
+  return probeIndex(claim && claim.matched[image.prompt]);
 }
 
 function settingsOf(image) {

@@ -17,12 +17,12 @@ function fill(node, attributes, children) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
   return node;
 }
 
 function replace(node, ...children) {
-  node.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined));
+  node.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
 }
 
 // A labelled <select>; options are [value, text] pairs, a group is {label, options}.
@@ -64,8 +64,9 @@ function number(value, digits = 3) {
   if (value === null || value === undefined) return "–";
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size >= 1000 || size < 0.001) return value.toPrecision(digits);
-  return String(Number(value.toPrecision(digits)));
+  if (Number.isInteger(value)) return String(value);
+  if (size >= 1000 || size < 0.001) return String(Number(value.toPrecision(digits)));
+  return value.toPrecision(digits);
 }
 
 const signed = (value, digits) => (value > 0 ? "+" : "") + number(value, digits).replace("-", "−");

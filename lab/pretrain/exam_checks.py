@@ -1,0 +1,100 @@
+"""How the exam reads an image: the lab's probes, and colours named by the nearest in CIELAB."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from lab.pretrain.vocabulary import COLOURS
+from lab.probe import measure
+from lab.probe.lab_colour import lab_from_srgb
+from lab.probe.picture import Picture
+
+__all__ = [
+    "background_colour",
+    "blur_px",
+    "count_read",
+    "grid_read",
+    "object_colour",
+    "shape_read",
+    "side_is_right",
+]
+
+NOTHING = "nothing"  # no separable object
+
+
+def object_colour(image: np.ndarray) -> str:
+    """Name the commonest colour of the foreground."""
+    foreground = Picture(image).foreground
+    if foreground is None:
+        return NOTHING
+    names = _nearest_names(foreground.lab[foreground.mask])
+    return list(COLOURS)[int(np.bincount(names, minlength=len(COLOURS)).argmax())]
+
+
+def background_colour(image: np.ndarray) -> str:
+    """Name the colour of the border ring."""
+    picture = Picture(image)
+    middle = np.median(picture.lab[picture.ring], axis=0, keepdims=True)
+    return list(COLOURS)[int(_nearest_names(middle)[0])]
+
+
+def shape_read(image: np.ndarray) -> str:
+    """Return circle, square, triangle, other, or nothing."""
+    row = measure(image[None], names=["is_shape/circle", "is_shape/square", "is_shape/triangle"])
+    if row.isna().to_numpy().any():
+        return NOTHING
+    found = [name for name in row.columns if row[name].iloc[0] == 1]
+    return found[0].removeprefix("is_shape/") if found else "other"
+
+
+def count_read(image: np.ndarray) -> str:
+    """Return the number of separate objects."""
+    count = measure(image[None], names=["object_count"])["object_count"].iloc[0]
+    return NOTHING if np.isnan(count) else str(int(count))
+
+
+def grid_read(image: np.ndarray) -> int:
+    """Return n of a regular grid of n x n, 1 for anything else."""
+    return int(measure(image[None], names=["grid_size"])["grid_size"].iloc[0])
+
+
+def blur_px(image: np.ndarray) -> float:
+    """Return the blur of the sharpest edges; NaN where there are none."""
+    return float(measure(image[None], names=["edge_sigma_p10"])["edge_sigma_p10"].iloc[0])
+
+
+def side_is_right(image: np.ndarray, answer: str) -> bool:
+    """Say whether two colours lie as `answer` says: "red blue -1 0" for red left of blue.
+
+    The centres of mass of the two colours must differ by an eighth of the side that way.
+    """
+    first, second, right, down = answer.split()
+    foreground = Picture(image).foreground
+    if foreground is None:
+        return False
+    height, width = foreground.mask.shape
+    names = np.full((height, width), -1)
+    names[foreground.mask] = _nearest_names(foreground.lab[foreground.mask])
+    centres = []
+    for colour in (first, second):
+        rows, columns = np.nonzero(names == list(COLOURS).index(colour))
+        if len(rows) < 0.01 * height * width:
+            return False
+        centres.append((columns.mean(), rows.mean()))
+    (x, y), (other_x, other_y) = centres
+    shift = int(right) * (x - other_x) + int(down) * (y - other_y)
+    return bool(shift > height / 8)
+
+
+@lru_cache
+def _palette() -> np.ndarray:
+    colours = np.array([list(COLOURS.values())], dtype=np.uint8)
+    return lab_from_srgb(colours)[0]
+
+
+def _nearest_names(lab: np.ndarray) -> np.ndarray:
+    """Return the position in `COLOURS` of the colour nearest to each row (dE76)."""
+    distance = np.linalg.norm(lab[:, None] - _palette()[None], axis=-1)
+    return np.asarray(distance.argmin(axis=1))

@@ -1,0 +1,92 @@
+"""Binding by caption swap: does the model hold an image for likelier under its own caption?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import torch
+
+from lab.probe.bank import LatentBank, Predict
+
+__all__ = ["binding_matrix", "bound_share", "caption_losses"]
+
+
+@torch.no_grad()
+def caption_losses(
+    predict: Predict,
+    banks: Mapping[str, LatentBank],
+    prompt_embeds: Mapping[str, torch.Tensor],
+    prediction_type: str,
+) -> pd.DataFrame:
+    """Measure the denoising loss of images under every caption, at the same noise and timesteps.
+
+    Args:
+        predict: The model, with an adapter or without.
+        banks: The images' latents by the caption that belongs to them.
+        prompt_embeds: Each caption's embedding, shape `(L, D)`.
+        prediction_type: `epsilon` or `v_prediction`: what the model predicts.
+
+    Returns:
+        Mean squared error: rows are the images' own captions, columns the captions they are given.
+
+    Raises:
+        ValueError: If `prediction_type` is neither of the two.
+    """
+    if prediction_type not in ("epsilon", "v_prediction"):
+        raise ValueError(
+            f"prediction_type must be epsilon or v_prediction, got {prediction_type!r}"
+        )
+    losses = pd.DataFrame(index=list(banks), columns=list(prompt_embeds), dtype=float)
+    for own, bank in banks.items():
+        for given, embedding in prompt_embeds.items():
+            embeds = embedding.expand(len(bank.latents), *embedding.shape)
+            errors = []
+            for timestep, noisy, noise, velocity in bank.questions():
+                target = noise if prediction_type == "epsilon" else velocity
+                timesteps = torch.full((len(noisy),), timestep)
+                prediction = predict(noisy, timesteps, embeds).float().cpu()
+                errors.append((prediction - target).square().mean().item())
+            losses.loc[own, given] = float(np.mean(errors))
+    return losses
+
+
+def binding_matrix(losses_adapter: pd.DataFrame, losses_base: pd.DataFrame) -> pd.DataFrame:
+    r"""Return how much more a wrong caption costs with the adapter than without.
+
+    .. math::
+        B(i, c) = [L(x_i, c) - L(x_i, c_i)]_{\mathrm{adapter}}
+            - [L(x_i, c) - L(x_i, c_i)]_{\mathrm{base}}
+
+    The loss is a bound on the likelihood, which makes the model a classifier of captions.
+
+    References:
+        Li et al. (2023), Your diffusion model is secretly a zero-shot classifier,
+        https://arxiv.org/abs/2303.16203
+
+    Args:
+        losses_adapter: From `caption_losses`; the captions of the rows stand among the columns.
+        losses_base: The same without the adapter.
+
+    Returns:
+        Of the same shape; 0 on the diagonal, positive where the adapter binds image to caption.
+    """
+    extra = losses_adapter - losses_base
+    own = pd.Series({caption: extra.loc[caption, caption] for caption in extra.index})
+    return extra.sub(own, axis="index")
+
+
+def bound_share(binding: pd.DataFrame) -> float:
+    """Return the share of wrong captions that cost more than the right one: 1 is fully bound.
+
+    Args:
+        binding: From `binding_matrix`, with at least two captions.
+    """
+    wrong = [
+        binding.loc[own, given] > 0
+        for own in binding.index
+        for given in binding.columns
+        if given != own
+    ]
+    return float(np.mean(wrong))

@@ -1,0 +1,196 @@
+"""Optional image encoders from a local folder: similarity to the training images and to a text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+from lab.errors import LabError
+from lab.probe.reference import Reference
+from lab.probe.spec import Probe
+from lab.seeds import array_generator
+
+__all__ = ["PROBES", "Encoder", "kernel_distance", "load_encoder", "measure_encoder"]
+
+BATCH_SIZE = 32
+NUM_PERMUTATIONS = 500
+MODEL_TYPES = ("clip", "dinov2")
+# ImageNet's, which DINOv2 was trained with; a folder's own preprocessor_config.json comes first.
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+PROBES = (
+    Probe("encoder/training_similarity", "cosine", "higher", -1, 1,
+          "mean cosine similarity of the encoder's features to the training images'",
+          "DINO score of DreamBooth, https://arxiv.org/abs/2208.12242"),
+    Probe("encoder/text_alignment", "cosine", "higher", -1, 1,
+          "cosine similarity of CLIP's image and text features; the text describes what the "
+          "trigger stands for", "CLIP score, https://arxiv.org/abs/2104.08718"),
+)  # fmt: skip
+
+
+class Encoder:
+    """A frozen image encoder on the CPU.
+
+    Args:
+        folder: Holds `config.json` and the weights of a DINOv2 or a CLIP model.
+        model: The model.
+        side_px: What images are resized to.
+        mean: Subtracted from each channel in [0, 1].
+        std: By which it is then divided.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        model: torch.nn.Module,
+        side_px: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+    ) -> None:
+        self.folder = folder
+        self.model = model.eval()
+        self.side_px = side_px
+        self.mean = torch.tensor(mean).view(3, 1, 1)
+        self.std = torch.tensor(std).view(3, 1, 1)
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether it is a CLIP model."""
+        return hasattr(self.model, "get_text_features")
+
+    @torch.no_grad()
+    def image_features(self, images: np.ndarray) -> np.ndarray:
+        """Return unit features, shape `(N, D)`, of images `(N, H, W, 3)`, uint8."""
+        features = []
+        for start in range(0, len(images), BATCH_SIZE):
+            pixels = torch.stack([self._pixels(i) for i in images[start : start + BATCH_SIZE]])
+            if self.reads_text:
+                output = self.model.get_image_features(pixel_values=pixels)
+            else:
+                output = self.model(pixel_values=pixels)
+            features.append(_pooled(output))
+        return _unit(torch.cat(features))
+
+    @torch.no_grad()
+    def text_features(self, texts: Sequence[str]) -> np.ndarray:
+        """Return unit features, shape `(N, D)`, of texts; only CLIP has them."""
+        tokenizer = AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
+        longest = self.model.config.text_config.max_position_embeddings
+        tokens = tokenizer(
+            list(texts), padding=True, truncation=True, max_length=longest, return_tensors="pt"
+        )
+        return _unit(_pooled(self.model.get_text_features(**tokens)))
+
+    def _pixels(self, image: np.ndarray) -> torch.Tensor:
+        size = (self.side_px, self.side_px)
+        resized = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
+        return (torch.from_numpy(resized.copy()).permute(2, 0, 1) / 255 - self.mean) / self.std
+
+
+def load_encoder(folder: str | Path) -> Encoder:
+    """Read an encoder from a local folder; nothing is ever downloaded.
+
+    Raises:
+        LabError: If there is no such folder, or it holds neither a DINOv2 nor a CLIP model.
+    """
+    folder = Path(folder)
+    if not (folder / "config.json").is_file():
+        raise LabError(
+            f"probe.encoder must be a folder with an image encoder, got {str(folder)!r}"
+        )
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    if config.model_type not in MODEL_TYPES:
+        raise LabError(
+            f"probe.encoder must hold one of {', '.join(MODEL_TYPES)}, got {config.model_type!r}"
+        )
+    model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+    vision = getattr(config, "vision_config", config)
+    settings = folder / "preprocessor_config.json"
+    written = json.loads(settings.read_text()) if settings.is_file() else {}
+    return Encoder(
+        folder,
+        model,
+        vision.image_size,
+        written.get("image_mean", _MEAN),
+        written.get("image_std", _STD),
+    )
+
+
+def measure_encoder(
+    encoder: Encoder, images: np.ndarray, reference: Reference, texts: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Measure the encoder's probes.
+
+    Args:
+        encoder: The encoder.
+        images: Shape `(N, H, W, 3)`, uint8.
+        reference: The training set.
+        texts: For each image what it should show, with the trigger replaced by a description;
+            None leaves text alignment out.
+
+    Returns:
+        N rows; `encoder/training_similarity`, and with texts `encoder/text_alignment`.
+
+    Raises:
+        LabError: If texts are given to an encoder that reads none.
+    """
+    features = encoder.image_features(images)
+    training = encoder.image_features(reference.images)
+    columns = {PROBES[0].name: (features @ training.T).mean(axis=1)}
+    if texts is not None:
+        if not encoder.reads_text:
+            raise LabError(f"{PROBES[1].name} needs a CLIP model in probe.encoder")
+        columns[PROBES[1].name] = (features * encoder.text_features(texts)).sum(axis=1)
+    return pd.DataFrame(columns)
+
+
+def kernel_distance(drawn: np.ndarray, training: np.ndarray) -> tuple[float, float]:
+    r"""Return the kernel inception distance of two sets of features, and its permutation p.
+
+    The unbiased estimate of the squared maximum mean discrepancy under
+    :math:`k(x, y) = (x \cdot y / D + 1)^3`. Unlike FID it has no bias at small samples.
+
+    References:
+        Binkowski et al. (2018), Demystifying MMD GANs, https://arxiv.org/abs/1801.01401
+
+    Args:
+        drawn: Shape `(N, D)`, N at least 2.
+        training: Shape `(M, D)`, M at least 2.
+
+    Returns:
+        The distance, and the share of random divisions of all images with one at least as large.
+    """
+    pooled = np.concatenate([drawn, training])
+    kernel = (pooled @ pooled.T / pooled.shape[1] + 1) ** 3
+    order = np.arange(len(pooled))
+    observed = _discrepancy(kernel, order, len(drawn))
+    rng = array_generator(0, "probe")
+    null = [
+        _discrepancy(kernel, rng.permutation(order), len(drawn)) for _ in range(NUM_PERMUTATIONS)
+    ]
+    return observed, float((1 + np.sum(np.array(null) >= observed)) / (1 + NUM_PERMUTATIONS))
+
+
+def _discrepancy(kernel: np.ndarray, order: np.ndarray, num_first: int) -> float:
+    first, second = order[:num_first], order[num_first:]
+    within = 0.0
+    for group in (first, second):
+        block = kernel[np.ix_(group, group)]
+        within += (block.sum() - np.trace(block)) / (len(group) * (len(group) - 1))
+    return float(within - 2 * kernel[np.ix_(first, second)].mean())
+
+
+def _pooled(output: object) -> torch.Tensor:
+    """Return the features of a model's output, which is a tensor in some versions."""
+    return output if isinstance(output, torch.Tensor) else output.pooler_output  # type: ignore[attr-defined]
+
+
+def _unit(features: torch.Tensor) -> np.ndarray:
+    return torch.nn.functional.normalize(features.float(), dim=-1).numpy()

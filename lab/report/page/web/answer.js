@@ -1,0 +1,178 @@
+// The answer: question, verdicts with their effect plots, and a few pictures for each.
+
+const TONES = {
+  "LEARNED": "yes", "GENERALISED": "yes", "INTERPOLATED": "yes", "PARTLY": "partly", "CONTAINED": "kept",
+  "NOT LEARNED": "no", "NOT EXPRESSIBLE": "no", "REVERSED": "against", "LEAKED": "against",
+};
+const SIGNS = { yes: "●", partly: "◐", kept: "■", no: "○", against: "▲", open: "?" };
+const MEANINGS = {
+  "LEARNED": "went at least half the way from the base model to the training images",
+  "PARTLY": "went between a fifth and half of the way",
+  "REVERSED": "went away from the training images",
+  "NOT LEARNED": "shown to be too small to matter, though the base model can draw it",
+  "NOT EXPRESSIBLE": "the base model cannot draw it even when asked outright",
+  "LEAKED": "prompts without the trigger changed too",
+  "CONTAINED": "prompts without the trigger stayed as they were",
+  "GENERALISED": "reaches beyond the training images",
+  "INTERPOLATED": "fills a gap between the training images",
+  "UNDER-TRAINED": "the adapter does not fit its own training images",
+  "NOT MEASURABLE": "the base model already has it",
+  "NO VERDICT": "the probe could not read enough of the pictures",
+  "INCONCLUSIVE": "these seeds cannot decide it",
+};
+const tone = (verdict) => TONES[verdict] || "open";
+
+function badge(verdict) {
+  return el("span", { class: `badge ${tone(verdict)}`, title: MEANINGS[verdict] },
+    el("span", { "aria-hidden": "true" }, SIGNS[tone(verdict)]), ` ${verdict.toLowerCase()}`);
+}
+
+function renderTop() {
+  const { record } = DATA;
+  const failed = DATA.runs.filter((run) => run.status === "FAILED");
+  const facts = [
+    `${DATA.arms.length} arm${DATA.arms.length === 1 ? "" : "s"}`,
+    `${TRAIN_SEEDS.length} training seed${TRAIN_SEEDS.length === 1 ? "" : "s"}`,
+    `${dimension("g") ? dimension("g").values.length : 0} generation seeds`,
+    `${SAMPLES.length.toLocaleString("en")} pictures`,
+    record.finished ? `finished ${record.finished.slice(0, 16).replace("T", " ")}` : "not finished",
+  ];
+  document.title = `${DATA.name} · LoRA lab`;
+  replace(
+    byId("top"),
+    el("div", { class: "top-line" }, el("span", { class: "name" }, DATA.name), themeButton()),
+    el("h1", {}, DATA.question || DATA.name),
+    el("p", { class: "quiet facts" }, facts.map((fact) => el("span", {}, fact))),
+    failed.length ? el("p", { class: "alert" }, el("a", { href: "#details" , onclick: (event) => { event.preventDefault(); byId("details").scrollIntoView(); } },
+      `${failed.length} run${failed.length === 1 ? "" : "s"} failed`), `: ${distinct(failed.map((run) => run.reason)).join("; ")}`) : null,
+  );
+}
+
+function renderAnswer() {
+  const root = byId("answer");
+  if (!DATA.verdicts.length) {
+    const reason = Object.keys(DATA.claims).length
+      ? "The claims of this experiment have not been judged; the pictures are below."
+      : "This experiment makes no claims: the pictures are the result.";
+    replace(root, el("h2", { id: "answer-title" }, "The answer"), el("p", { class: "lead" }, reason));
+    return;
+  }
+  const claims = distinct(DATA.verdicts.map((verdict) => verdict.claim));
+  replace(
+    root,
+    el("div", { class: "section-head" }, el("h2", { id: "answer-title" }, "The answer"), el("div", { class: "tally" }, tally())),
+    el("p", { class: "lead" }, "Each line is one arm, measured against the base model on the same noise. The dot says how far it went from the base model to the training images, the bar how sure that is, the small dots what single training seeds say."),
+    el("div", { class: "verdicts" },
+      el("div", { class: "line head", "aria-hidden": "true" }, el("span"), el("span"), effectAxis(), el("span"), el("span")),
+      claims.map(claimBlock)),
+    legend(),
+  );
+}
+
+function tally() {
+  const counts = new Map();
+  for (const { verdict } of DATA.verdicts) counts.set(verdict, (counts.get(verdict) || 0) + 1);
+  return [...counts].map(([verdict, count]) => el("span", { class: "counted" }, `${count} ×`, badge(verdict)));
+}
+
+function legend() {
+  const used = distinct(DATA.verdicts.map((row) => row.verdict));
+  return el("details", { class: "legend-box" }, el("summary", {}, "What the verdicts mean"),
+    el("dl", {}, used.map((verdict) => [el("dt", {}, badge(verdict)), el("dd", {}, MEANINGS[verdict] || "")])));
+}
+
+function claimBlock(claim) {
+  const rows = DATA.verdicts.map((verdict, index) => ({ ...verdict, index })).filter((row) => row.claim === claim);
+  const asked = DATA.claims[claim] || {};
+  const prompts = promptsOf(asked);
+  return el("section", { class: "claim", "aria-label": rows[0].statement },
+    el("h3", {}, sentence(rows[0].statement)),
+    el("p", { class: "quiet" },
+      "read on ", prompts.slice(0, 4).map((prompt, index) => [index ? ", " : "", el("q", {}, promptText(prompt))]),
+      prompts.length > 4 ? ` and ${prompts.length - 4} more` : "",
+      asked.article ? ` · the article read: ${asked.article}` : ""),
+    rows.map((row) => verdictLine(row, prompts)));
+}
+
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+const promptsOf = (claim) => DATA.prompts[claim.prompts] || [];
+
+function verdictLine(row, prompts) {
+  return el("details", { class: "verdict" },
+    el("summary", { class: "line" },
+      el("span", { class: "arm" }, el("i", { style: `background:${armHue(row.arm)}` }), armLabel(row.arm)),
+      badge(row.verdict),
+      effectPlot(row),
+      thumbnails(row, prompts),
+      el("button", {
+        type: "button", class: "chip jump", "data-verdict": row.index,
+        "aria-label": `See the pictures behind: ${row.statement}, ${armLabel(row.arm)}`,
+        onclick: (event) => { event.preventDefault(); jumpTo(row); },
+      }, "See pictures")),
+    verdictDetail(row));
+}
+
+// Base and arm from the same noise, two pairs: the quickest look at what changed.
+function thumbnails(row, prompts) {
+  const pairs = [];
+  for (const image of [...SAMPLES].sort((a, b) => a.g - b.g || prompts.indexOf(a.prompt) - prompts.indexOf(b.prompt))) {
+    if (image.arm !== row.arm || image.weight !== 1 || !prompts.includes(image.prompt) || pairs.length === 3) continue;
+    if (image.seed !== TRAIN_SEEDS[pairs.length % TRAIN_SEEDS.length] || image.prompt !== prompts[pairs.length % prompts.length]) continue;
+    const base = partner(image, "base");
+    if (base) pairs.push([base, image]);
+  }
+  return el("span", { class: "pairs" }, pairs.map(([base, image]) => el("span", { class: "pair", title: `${describe(base)}, then ${armLabel(image.arm)}` },
+    pictureElement(base, describe(base)), el("span", { "aria-hidden": "true" }, "→"), pictureElement(image, describe(image)))));
+}
+
+function verdictDetail(row) {
+  const claim = DATA.claims[row.claim] || {};
+  const probe = claim.probe || distinct(Object.values(claim.matched || {})).join(", ");
+  const facts = [
+    ["Why", row.reason],
+    ["Would decide it", row.decided_by],
+    ["Learning index", row.learning_index === null ? null : `${number(row.learning_index, 2)} (${number(row.li_low, 2)} to ${number(row.li_high, 2)})`],
+    ["Raw effect", row.effect === null ? null : `${signed(row.effect)} ${row.unit || ""} (${number(row.effect_low)} to ${number(row.effect_high)})`],
+    ["Probe", probe],
+    ["Seeds", `${row.num_train_seeds} training × ${row.num_generation_seeds} generation`],
+    ["Base asked outright", row.ceiling_effect === null ? null : number(row.ceiling_effect, 2)],
+    ["Placebo", row.placebo_li === null ? null : number(row.placebo_li, 2)],
+    ["Adjusted p", row.p_adjusted === null ? null : number(row.p_adjusted, 2)],
+    ["Thresholds", row.thresholds],
+    ["The article read", row.article],
+  ];
+  const ceiling = IMAGES.filter((image) => image.role === "ceiling" && (claim.ceiling || []).includes(image.prompt)).slice(0, 6);
+  return el("div", { class: "verdict-detail" },
+    el("dl", {}, facts.filter(([, text]) => text).map(([name, text]) => [el("dt", {}, name), el("dd", {}, text)])),
+    el("div", { class: "controls-strip" },
+      strip("Training images", DATA.arms[row.arm].training.map((item) => [item, item.caption])),
+      strip("Base model, asked outright", ceiling.map((image) => [image, describe(image)]))));
+}
+
+function strip(title, items) {
+  if (!items.length) return null;
+  return el("figure", {}, el("figcaption", {}, title), items.slice(0, 8).map(([item, text]) => el("img", { src: SOURCES[item.picture], alt: text, title: text })));
+}
+
+// From a verdict to the pictures that carry it.
+function jumpTo(row) {
+  const claim = DATA.claims[row.claim] || {};
+  const one = promptsOf(claim).length === 1;
+  const probe = claim.probe || (Object.keys(claim.matched || {}).length ? `@${row.claim}` : "");
+  update({
+    ...cleared(), rows: "run", cols: "g", srows: one ? "" : "prompt", scols: "", limit: "all", low: "", high: "",
+    "is.set": claim.prompts || "", "is.arm": String(row.arm), ref: "base", claim: String(row.index),
+    probe: probe.startsWith("@") || probeIndex(probe) >= 0 ? probe : "",
+  });
+  byId("pictures").scrollIntoView({ behavior: CALM ? "auto" : "smooth" });
+  byId("pictures").focus({ preventScroll: true });
+}
+
+function themeButton() {
+  const next = { "": "dark", dark: "light", light: "" };
+  const names = { "": "Theme: automatic", dark: "Theme: dark", light: "Theme: light" };
+  const button = el("button", { type: "button", class: "chip theme", onclick: () => update({ theme: next[STATE.theme] }, true) });
+  onUpdate(() => { button.textContent = names[STATE.theme]; });
+  button.textContent = names[STATE.theme];
+  return button;
+}

@@ -1,0 +1,218 @@
+"""The page as a person uses it, in a headless Chromium."""
+
+import pytest
+
+from lab.analysis import open_sweep
+from lab.report.page import write_page
+
+HEADS = "[...document.querySelectorAll('#grid thead th')].map(x => x.innerText.trim())"
+ROWS = "[...document.querySelectorAll('#grid tbody th[scope=row]')].map(x => x.innerText.trim())"
+NUM_PICTURES = "document.querySelectorAll('#grid .picture').length"
+
+
+def choose(label, value):
+    return f"""(() => {{
+      const field = [...document.querySelectorAll('#controls .field')]
+        .find((x) => x.firstChild.textContent === {label!r});
+      const input = field.querySelector('select, input');
+      input.value = {value!r};
+      const kind = input.type === 'range' ? 'input' : 'change';
+      input.dispatchEvent(new Event(kind, {{bubbles: true}}));
+    }})()"""
+
+
+def press(text, within="document"):
+    return f"""[...{within}.querySelectorAll('button')]
+      .find((x) => x.textContent.trim() === {text!r}).click()"""
+
+
+@pytest.fixture(scope="module")
+def page(browser, make_sweep_folder):
+    """A judged sweep with two adapter weights and one failed run, as an address."""
+    folder = make_sweep_folder(failed=True, weights=(0.5, 1.0))
+    sweep = open_sweep(folder.name, folder.root)
+    url = write_page(sweep, folder.path / "report" / "index.html").as_uri()
+    yield url
+    assert browser.complaints() == []
+
+
+def test_opens_with_the_answer_and_asks_for_nothing_else(browser, page):
+    browser.open(page)
+    assert browser.js("document.querySelector('h1').innerText") == (
+        "What do colour tags in the captions change?"
+    )
+    badges = browser.js("[...document.querySelectorAll('.verdict .badge')].map(x => x.innerText)")
+    assert "● learned" in badges
+    assert browser.js("document.querySelector('.alert').innerText").startswith("1 run failed")
+    assert browser.js(NUM_PICTURES) == 3 * 6 * 4
+    assert browser.requests() == [page]
+    assert browser.complaints() == []
+
+
+def test_axes_switch_and_the_address_keeps_them(browser, page):
+    browser.open(page)
+    assert browser.js(ROWS) == ["base model", "template=monster", "template={colour} monster"]
+    browser.js(choose("Rows", "prompt"))
+    assert browser.js(HEADS)[1:] == ["base model", "template=monster", "template={colour} monster"]
+    assert browser.js(ROWS)[:2] == ["monster", "red monster"]
+    browser.js(choose("Super-columns", "seed"))
+    assert browser.js(HEADS)[0] == "seed 0"
+    view = browser.js("location.href")
+    browser.open(view)
+    assert browser.js(HEADS)[0] == "seed 0"
+    assert browser.complaints() == []
+
+
+def test_verdict_row_jumps_to_the_pictures_that_carry_it(browser, page):
+    browser.open(page)
+    browser.js("document.querySelector('.jump').click()")
+    assert "the colour in the prompt decides" in browser.js(
+        "document.getElementById('banner').innerText"
+    )
+    supers = browser.js("[...document.querySelectorAll('tr.super')].map(x => x.innerText.trim())")
+    assert supers == ["red monster", "green monster", "blue monster"]
+    assert browser.js(NUM_PICTURES) == 3 * (1 + 3) * 4
+    assert browser.js("document.querySelectorAll('#grid .value').length") == 3 * (1 + 3) * 4
+
+
+def test_slider_moves_in_every_picture(browser, page):
+    browser.open(page + "#mode=slider")
+    clip = "getComputedStyle(document.querySelector('#grid .reference')).clipPath"
+    before = browser.js(clip)
+    browser.js(choose("Line", "20"))
+    assert browser.js(clip) != before
+    assert browser.js("document.querySelectorAll('#grid .reference').length") == 2 * 6 * 4
+    assert "split=20" in browser.js("location.hash")
+
+
+def test_dragging_over_a_picture_moves_the_line(browser, page):
+    browser.open(page + "#mode=slider&size=200")
+    box = browser.js("""(() => {
+      const frame = document.querySelectorAll('#grid .frame:has(.reference)')[0];
+      frame.scrollIntoView({block: 'center'});
+      const {left, top, width} = frame.getBoundingClientRect();
+      return {left, top, width};
+    })()""")
+    y = box["top"] + 20
+    for kind, share in (("mousePressed", 0.5), ("mouseMoved", 0.7), ("mouseReleased", 0.7)):
+        x = box["left"] + share * box["width"]
+        browser.send(
+            "Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1
+        )
+    assert "split=70" in browser.js("location.hash")
+    assert not browser.js("document.getElementById('lightbox').open")
+
+
+def test_difference_and_blink_show_the_reference(browser, page):
+    browser.open(page)
+    browser.js(press("Difference"))
+    blend = "getComputedStyle(document.querySelector('#grid .reference')).mixBlendMode"
+    assert browser.js(blend) == "difference"
+    browser.js(press("Blink"))
+    shown = "getComputedStyle(document.querySelector('#grid .reference')).visibility"
+    assert browser.js(shown) == "hidden"
+    browser.js(press("Flip"))
+    assert browser.js(shown) == "visible"
+
+
+def test_another_arm_can_be_the_reference(browser, page):
+    browser.open(page + "#mode=slider&ref=0")
+    rows = browser.js(
+        "[...document.querySelectorAll('#grid tbody tr')]"
+        ".map(row => row.querySelectorAll('.reference').length)"
+    )
+    assert rows == [0, 0, 6 * 4]
+
+
+def test_zoom_is_shared_and_pixels_stay_crisp(browser, page):
+    browser.open(page)
+    browser.js(choose("Zoom into all", "4"))
+    style = "getComputedStyle(document.querySelectorAll('#grid .frame img')[7])"
+    assert browser.js(f"{style}.transform").startswith("matrix(4, 0, 0, 4")
+    assert browser.js(f"{style}.imageRendering") == "pixelated"
+
+
+def test_probe_range_filters_adapters_and_keeps_the_base(browser, page):
+    browser.open(page + "#rows=run&cols=g&srows=prompt&limit=all&probe=hue_mass/green&low=0.05")
+    values = browser.js(
+        "[...document.querySelectorAll('tr:not(.pinned) .value')].map(x => +x.innerText)"
+    )
+    assert values
+    assert min(values) >= 0.05
+    assert browser.js("document.querySelectorAll('tr.pinned').length") > 0
+
+
+def test_lightbox_tells_how_a_picture_was_made(browser, page):
+    browser.open(page + "#ref=0")
+    browser.js("document.querySelector('#grid tr:last-child .picture').click()")
+    text = browser.js("document.getElementById('lightbox').innerText")
+    for words in (
+        "Generation seed",
+        "Adapter weight",
+        "Differs from the reference",
+        "d1",
+        "border",
+    ):
+        assert words in text
+    assert browser.js("document.querySelectorAll('#lightbox .big').length") == 2
+    first = browser.js("document.querySelector('#lightbox figcaption').innerText")
+    assert first == "template=monster · training seed 0"
+    browser.js("document.querySelector('[aria-label=\"Next picture\"]').click()")
+    assert browser.js("document.getElementById('lightbox').open")
+
+
+def test_keyboard_chooses_modes_and_moves_through_pictures(browser, page):
+    browser.open(page)
+    event = "new KeyboardEvent('keydown', {key: %r, bubbles: true})"
+    key = f"document.activeElement.dispatchEvent({event})"
+    browser.js("document.querySelector('#grid .picture').focus()")
+    first = browser.js("document.activeElement.dataset.id")
+    browser.js(key % "ArrowRight")
+    assert browser.js("document.activeElement.dataset.id") != first
+    browser.js(key % "2")
+    assert "mode=slider" in browser.js("location.hash")
+
+
+def test_everything_that_can_be_operated_has_a_name(browser, page):
+    browser.open(page)
+    nameless = browser.js("""
+      [...document.querySelectorAll('button, select, input, img, [role=img]')]
+      .filter((x) => !x.closest('[aria-hidden], .frame'))
+      .filter((x) => !(x.getAttribute('aria-label') || x.alt || x.textContent.trim()
+        || (x.closest('label') && x.closest('label').textContent.trim())))
+      .map((x) => x.outerHTML)""")
+    assert nameless == []
+
+
+def test_phone_needs_no_sideways_scrolling(browser, page):
+    browser.open(page, width=390, height=844)
+    assert browser.js("document.documentElement.scrollWidth") <= 390
+
+
+def test_dark_scheme_darkens_the_page(browser, page):
+    paper = "getComputedStyle(document.body).backgroundColor"
+    browser.open(page)
+    light = browser.js(paper)
+    browser.open(page, dark=True)
+    assert browser.js(paper) != light
+
+
+def test_markup_in_words_is_shown_as_words(browser, make_sweep_folder):
+    folder = make_sweep_folder(seeds=1, images=1, claims=False)
+    evil = "<img src=x onerror=document.title=1>"
+    for table in (folder.path / "base.csv", *folder.path.glob("*/images.csv")):
+        table.write_text(table.read_text().replace(",a dog,", f",{evil},"), encoding="utf-8")
+    page = write_page(open_sweep(folder.name, folder.root), folder.path / "report" / "index.html")
+    browser.open(page.as_uri())
+    assert evil in browser.js("document.getElementById('grid').innerText")
+    assert browser.js("document.title") == "base_monster_colored · LoRA lab"
+    assert browser.complaints() == []
+
+
+def test_sweep_without_claims_shows_its_pictures(browser, make_sweep_folder):
+    folder = make_sweep_folder(seeds=1, images=2, claims=False)
+    page = write_page(open_sweep(folder.name, folder.root), folder.path / "report" / "index.html")
+    browser.open(page.as_uri())
+    assert "makes no claims" in browser.js("document.getElementById('answer').innerText")
+    assert browser.js(NUM_PICTURES) > 0
+    assert browser.complaints() == []

@@ -1,0 +1,176 @@
+"""Drift, binding, diversity and encoders on models and images whose answer is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, Dinov2Config, Dinov2Model
+
+from lab.errors import LabError
+from lab.probe import Reference
+from lab.probe.bank import LatentBank, build_bank
+from lab.probe.binding import binding_matrix, bound_share, caption_losses
+from lab.probe.diversity import diversity, vendi_score
+from lab.probe.drift import functional_drift
+from lab.probe.encoder import kernel_distance, load_encoder, measure_encoder
+from lab.probe.rendered import render_shape
+
+ALPHAS = torch.linspace(0.99, 0.01, 1000)
+SHAPE = (4, 2, 8, 8)
+
+
+@pytest.fixture
+def bank() -> LatentBank:
+    return build_bank(torch.randn(SHAPE, generator=torch.Generator().manual_seed(0)), ALPHAS)
+
+
+def denoise(noisy: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
+    """Predict the noise of latents that all equal the embedding's first entry."""
+    alpha = ALPHAS[timesteps].view(-1, 1, 1, 1)
+    return (noisy - alpha.sqrt() * embeds[:, 0, 0].view(-1, 1, 1, 1)) / (1 - alpha).sqrt()
+
+
+def test_the_bank_asks_the_middle_of_eight_equal_bins(bank: LatentBank) -> None:
+    assert bank.timesteps.tolist() == [62, 187, 312, 437, 562, 687, 812, 937]
+    for index, (_, noisy, noise, velocity) in enumerate(bank.questions()):
+        alpha = ALPHAS[bank.timesteps[index]]
+        latents = alpha.sqrt() * noisy - (1 - alpha).sqrt() * velocity
+        assert torch.allclose(latents, bank.latents, atol=1e-5)
+        again = (1 - alpha).sqrt() * noisy + alpha.sqrt() * velocity
+        assert torch.allclose(again, noise, atol=1e-5)
+
+
+def test_a_latents_noise_does_not_depend_on_its_companions(bank: LatentBank) -> None:
+    alone = build_bank(bank.latents[:1], ALPHAS)
+    assert torch.equal(alone.noise[:, 0], bank.noise[:, 0])
+    with pytest.raises(ValueError, match="got 0 latents and 8 timesteps"):
+        build_bank(torch.zeros(0, 2, 8, 8), ALPHAS)
+
+
+def test_drift_is_the_relative_square_of_the_change(bank: LatentBank) -> None:
+    def doubled_for_trigger(noisy: torch.Tensor, t: torch.Tensor, e: torch.Tensor) -> torch.Tensor:
+        late = (t > 500).view(-1, 1, 1, 1)
+        return denoise(noisy, t, e) * torch.where(late, 1.5, 1.0 + e[:, :1, :1, None])
+
+    prompts = {"monster": torch.ones(3, 5), "dog": torch.zeros(3, 5)}
+    drift = functional_drift(doubled_for_trigger, denoise, bank, prompts)
+    table = drift.pivot(index="timestep", columns="prompt", values="drift")
+    assert table["monster"][:4].to_numpy() == pytest.approx([1.0] * 4)
+    assert table["monster"][4:].to_numpy() == pytest.approx([0.25] * 4)
+    assert table["dog"][:4].to_numpy() == pytest.approx([0.0] * 4)
+    assert functional_drift(denoise, denoise, bank, prompts)["drift"].max() == 0
+
+
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+def test_a_model_that_knows_its_captions_binds_them(prediction_type: str) -> None:
+    captions = {"red monster": -1.0, "green monster": 0.0, "blue monster": 1.0}
+    banks = {c: build_bank(torch.full((3, 2, 8, 8), v), ALPHAS) for c, v in captions.items()}
+    embeds = {caption: torch.full((4, 6), value) for caption, value in captions.items()}
+
+    def know(noisy: torch.Tensor, t: torch.Tensor, e: torch.Tensor) -> torch.Tensor:
+        noise = denoise(noisy, t, e)
+        if prediction_type == "epsilon":
+            return noise
+        alpha = ALPHAS[t].view(-1, 1, 1, 1)
+        return alpha.sqrt() * noise - (1 - alpha).sqrt() * e[:, 0, 0].view(-1, 1, 1, 1)
+
+    def ignore(noisy: torch.Tensor, t: torch.Tensor, e: torch.Tensor) -> torch.Tensor:
+        return know(noisy, t, torch.zeros_like(e))
+
+    knows = caption_losses(know, banks, embeds, prediction_type)
+    ignores = caption_losses(ignore, banks, embeds, prediction_type)
+    assert np.diag(knows) == pytest.approx([0, 0, 0], abs=1e-9)
+    binding = binding_matrix(knows, ignores)
+    assert np.diag(binding) == pytest.approx([0, 0, 0], abs=1e-6)
+    assert bound_share(binding) == 1
+    # Twice the distance between captions costs four times the loss.
+    ratio = (
+        binding.loc["red monster", "blue monster"] / binding.loc["red monster", "green monster"]
+    )
+    assert ratio == pytest.approx(4)
+    assert bound_share(binding_matrix(ignores, ignores)) == 0
+    with pytest.raises(ValueError, match="got 'sample'"):
+        caption_losses(know, banks, embeds, "sample")
+
+
+def test_a_higher_loss_everywhere_is_no_binding() -> None:
+    losses = pd.DataFrame([[1.0, 1.2], [1.3, 1.1]], index=["a", "b"], columns=["a", "b"])
+    assert np.allclose(binding_matrix(losses + 5, losses), 0)
+
+
+def test_diversity_counts_different_images() -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (4, 2, 2, 3), dtype=np.uint8).repeat(32, 1).repeat(32, 2)
+    same = np.stack([render_shape("circle")] * 5)
+    images = np.concatenate([same, noise])
+    table = diversity(images, ["same"] * 5 + ["different"] * 4).set_index("prompt")
+    assert table["num_images"].to_list() == [4, 4]
+    assert table["mean_pairwise_distance"]["same"] == pytest.approx(0, abs=1e-3)
+    assert table["vendi_score"]["same"] == pytest.approx(1)
+    assert table["vendi_score"]["different"] > 3
+    with pytest.raises(ValueError, match="at least 2 images of every prompt, got 1"):
+        diversity(images[:3], ["a", "a", "b"])
+
+
+def test_the_vendi_score_of_equal_groups_is_their_number() -> None:
+    assert vendi_score(np.eye(7)) == pytest.approx(7)
+    assert vendi_score(np.kron(np.eye(3), np.ones((4, 4)))) == pytest.approx(3)
+
+
+def test_a_dino_encoder_finds_the_training_images(tmp_path) -> None:
+    torch.manual_seed(0)
+    config = Dinov2Config(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=28, patch_size=14
+    )
+    Dinov2Model(config).save_pretrained(tmp_path)
+    encoder = load_encoder(tmp_path)
+    images = np.stack([render_shape("circle"), render_shape("star", colour=(220, 20, 20))])
+    table = measure_encoder(encoder, images, Reference(images[:1], ("a circle",)))
+    similarity = table["encoder/training_similarity"]
+    assert similarity[0] == pytest.approx(1, abs=1e-5)
+    assert similarity[1] < similarity[0]
+    with pytest.raises(LabError, match="needs a CLIP model"):
+        measure_encoder(encoder, images, Reference(images, ("a", "b")), ["a", "b"])
+
+
+def test_a_clip_encoder_reads_images(tmp_path) -> None:
+    torch.manual_seed(0)
+    small = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2}
+    small["num_hidden_layers"] = 1
+    config = CLIPConfig(
+        text_config=small
+        | {"vocab_size": 20, "max_position_embeddings": 8, "bos_token_id": 0, "eos_token_id": 1},
+        vision_config=small | {"image_size": 32, "patch_size": 16},
+        projection_dim=12,
+    )
+    CLIPModel(config).save_pretrained(tmp_path)
+    encoder = load_encoder(tmp_path)
+    assert encoder.reads_text
+    features = encoder.image_features(np.stack([render_shape("circle")]))
+    assert features.shape == (1, 12)
+    assert np.linalg.norm(features) == pytest.approx(1, abs=1e-5)
+    words = ["<|startoftext|>", "<|endoftext|>", *"abcdefg", *(f"{c}</w>" for c in "abcdefg")]
+    tokenizer = CLIPTokenizer(vocab={word: index for index, word in enumerate(words)}, merges=[])
+    tokenizer.save_pretrained(tmp_path)
+    image = render_shape("circle")[None]
+    table = measure_encoder(encoder, image, Reference(image, ("a",)), ["a bad cafe"])
+    assert -1 <= table["encoder/text_alignment"][0] <= 1
+    both = encoder.text_features(["a", "b"])
+    assert both[0] @ both[1] < 0.9999
+
+
+def test_an_encoder_must_be_a_local_folder_of_a_known_kind(tmp_path) -> None:
+    with pytest.raises(LabError, match="probe.encoder must be a folder with an image encoder"):
+        load_encoder(tmp_path / "facebook" / "dinov2-base")
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(LabError, match="must hold one of clip, dinov2, got 'bert'"):
+        load_encoder(tmp_path)
+
+
+def test_the_kernel_distance_tells_sets_apart() -> None:
+    rng = np.random.default_rng(1)
+    same, moved = rng.normal(size=(24, 8)), rng.normal(size=(24, 8)) + 0.8
+    near, p_near = kernel_distance(same, rng.normal(size=(24, 8)))
+    far, p_far = kernel_distance(moved, same)
+    assert far > near
+    assert p_far < 0.01 < p_near
