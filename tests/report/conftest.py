@@ -82,13 +82,13 @@ def draw_picture(rng, size, body, background, shape):
 def measure(image):
     pixels = np.asarray(image, float)
     ring = np.concatenate([pixels[:3].reshape(-1, 3), pixels[-3:].reshape(-1, 3)])
-    red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]
-    body = pixels.max(axis=-1) - pixels.min(axis=-1) > 90
-    others = {"red": (green, blue), "green": (red, blue), "blue": (red, green)}
-    own = {"red": red, "green": green, "blue": blue}
+    third = len(pixels) // 3
+    centre = pixels[third:-third, third:-third]
+    brightest = centre.argmax(axis=-1)
+    vivid = centre.max(axis=-1) - np.sort(centre, axis=-1)[..., 1] > 50
     shares = {
-        f"hue_mass/{name}": float((body & (own[name] > np.maximum(*others[name]) + 30)).mean())
-        for name in own
+        f"hue_mass/{name}": float((vivid & (brightest == channel)).mean())
+        for channel, name in enumerate(HUES)
     }
     values = {**shares, "border_lightness": ring.mean() / 2.55}
     return {name: round(float(value), 4) for name, value in values.items()}

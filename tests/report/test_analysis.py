@@ -1,7 +1,7 @@
 import subprocess
 import sys
+from pathlib import Path
 
-import numpy as np
 import pytest
 
 from lab.analysis import open_sweep
@@ -15,11 +15,11 @@ def sweep(sweep_folder):
 
 def test_runs_carry_status_reason_and_every_setting(sweep):
     runs = sweep.runs.set_index(["arm", "seed"])
-    assert len(runs) == 6
+    assert len(runs) == 7
     assert runs.loc[(sweep.arms[0], 1), "status"] == "DONE"
     assert runs.loc[(sweep.arms[0], 1), "adapter.rank"] == 8
     assert runs.loc[(sweep.arms[0], 1), "train_seconds"] == 41.5
-    failed = runs.loc[(sweep.arms[1], 2)]
+    failed = runs.loc[(sweep.arms[1], 3)]
     assert failed["status"] == "FAILED"
     assert "NaN at step 42" in failed["reason"]
     assert not [column for column in sweep.runs if column.startswith(("experiment.", "paths."))]
@@ -27,11 +27,14 @@ def test_runs_carry_status_reason_and_every_setting(sweep):
 
 def test_every_image_has_its_role_and_lies_on_disk(sweep):
     counts = sweep.images["role"].value_counts().to_dict()
-    assert counts == {"arm": 5 * 6 * 4, "base": 6 * 4, "ceiling": 4, "training": 6}
-    assert all(
-        np.vectorize(lambda path: open(path, "rb").read(4) == b"\x89PNG")(sweep.images.path)
-    )
-    assert sweep.probes == ["hue_mass/green", "border_lightness"]
+    assert counts == {"arm": 6 * 6 * 4, "base": 6 * 4, "ceiling": 4, "training": 6}
+    assert all(Path(path).read_bytes()[:4] == b"\x89PNG" for path in sweep.images["path"])
+    assert sweep.probes == [
+        "hue_mass/red",
+        "hue_mass/green",
+        "hue_mass/blue",
+        "border_lightness",
+    ]
 
 
 def test_empty_prompt_stays_an_empty_prompt(sweep):
@@ -48,7 +51,9 @@ def test_factor_column_holds_the_level_of_the_arm(sweep):
 
 def test_measurements_hold_one_row_per_image_and_probe(sweep):
     frame = sweep.measurements
-    assert len(frame) == len(sweep.images) * 2
+    own = sweep.images["role"].isin(["arm", "training"]).sum()
+    assert len(frame) == (own + len(sweep.controls)) * len(sweep.probes)
+    assert len(sweep.controls) == 2 * (6 * 4 + 4)
     row = sweep.images.iloc[-1]
     same = frame[(frame["file"] == row["file"]) & (frame["run_id"] == row["run_id"])]
     assert same.set_index("probe")["value"]["hue_mass/green"] == row["hue_mass/green"]

@@ -15,7 +15,7 @@ def test_base_comes_first_and_every_arm_and_seed_has_a_row(sweep_folder):
     assert rows[0] == "base model"
     assert rows[1:] == [
         *(f"template=monster · seed {seed}" for seed in range(3)),
-        *(f"template={{colour}} monster · seed {seed}" for seed in range(2)),
+        *(f"template={{colour}} monster · seed {seed}" for seed in range(3)),
     ]
     assert frame.groupby("row").size().eq(4).all()
     assert sheet.size[1] > 6 * 128

@@ -29,7 +29,7 @@ def press(text, within="document"):
 @pytest.fixture(scope="module")
 def page(browser, make_sweep_folder):
     """A judged sweep with two adapter weights and one failed run, as an address."""
-    folder = make_sweep_folder(failed=True, weights=(0.5, 1.0))
+    folder = make_sweep_folder(failed=True, weights=(0.5, 1.0), size=32)
     sweep = open_sweep(folder.name, folder.root)
     url = write_page(sweep, folder.path / "report" / "index.html").as_uri()
     yield url
