@@ -17,9 +17,10 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lab.compose import chooses_group, explain, to_run_config, with_values
+from lab.compose import chooses_group, explain, opened, to_run_config, with_values
 from lab.config import RunConfig
 from lab.errors import LabError, raise_if
+from lab.plan import run_mistakes
 from lab.sweep import Job
 
 
@@ -42,7 +43,7 @@ class ProductSweeper(BasicSweeper):
         assert self.hydra_context is not None
         assert self.launcher is not None
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        overrides = parser.parse_overrides([*self._parse_config(), *arguments])
+        overrides = parser.parse_overrides(opened([*self._parse_config(), *arguments]))
         [jobs] = self.split_arguments(overrides, None)
         returns = self.launcher.launch(jobs, initial_job_idx=0)
         if any(item.status == JobStatus.FAILED for item in returns):
@@ -69,7 +70,9 @@ class _SweepLauncher(Launcher):
         mistakes: list[str] = []
         for overrides in job_overrides:
             try:
-                jobs.append(Job(self._compose(overrides), dict(map(_split, overrides))))
+                config = self._compose(overrides)
+                mistakes += run_mistakes(config)
+                jobs.append(Job(config, dict(map(_split, overrides))))
             except LabError as error:
                 mistakes += error.mistakes
             except (HydraException, OmegaConfBaseException) as error:

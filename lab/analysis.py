@@ -119,8 +119,8 @@ def open_sweep(name: str, runs: str | Path = "runs") -> Sweep:
         ],
         ignore_index=True,
     )
-    known = {*IMAGE_COLUMNS, *TRAINING_COLUMNS, *_ADDED}
-    probes = [str(name) for name in images if name not in known]
+    own = {*IMAGE_COLUMNS, *TRAINING_COLUMNS, *_ADDED}
+    probes = [str(column) for column in images if column not in own]
     return Sweep(
         name=name,
         folder=folder,
@@ -261,8 +261,8 @@ def _with_factors(
     for column in ("train_seed", "generation_seed", "image_index"):
         images[column] = images[column].astype("Int64")
     for key in factors:
-        column = [levels.get(arm, {}).get(key) for arm in images["arm"]]
-        images.insert(len(_ADDED), key, pd.Series(column, index=images.index, dtype=object))
+        chosen = [levels.get(arm, {}).get(key) for arm in images["arm"]]
+        images.insert(len(_ADDED), key, pd.Series(chosen, index=images.index, dtype=object))
     return images
 
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lab.errors import LabError, unknown
+from lab.errors import LabError, raise_if, unknown
 
 __all__ = ["main"]
 
@@ -86,18 +86,22 @@ def _sweep(overrides: list[str]) -> int:
     from omegaconf import DictConfig
     from omegaconf.errors import OmegaConfBaseException
 
-    from lab.compose import CONF, check_overrides, explain, to_run_config
+    from lab.compose import CONF, check_overrides, explain, opened, to_run_config
 
     check_overrides(overrides)
+    overrides = opened(overrides)
 
     def one_run(composed: DictConfig) -> str:
         """Train one job: what launchers other than the lab's own call in each worker."""
         from hydra.core.hydra_config import HydraConfig
 
+        from lab.plan import run_mistakes
         from lab.sweep import Job, run_sweep
 
         chosen = HydraConfig.get().runtime.choices.get("experiment")
-        [outcome] = run_sweep([Job(to_run_config(composed, chosen), {})])
+        config = to_run_config(composed, chosen)
+        raise_if(run_mistakes(config))
+        [outcome] = run_sweep([Job(config, {})])
         if outcome.failed:
             raise RuntimeError(outcome.reason)
         return outcome.run.run_id

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from lab.config import RunConfig
-from lab.errors import LabError, unknown
+from lab.errors import LabError, raise_if, unknown
 from lab.settings import find_mistakes
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "compose_run",
     "explain",
     "list_experiments",
+    "opened",
     "to_run_config",
     "with_values",
 ]
@@ -49,14 +50,14 @@ def list_experiments() -> dict[str, str]:
 
 
 def to_run_config(composed: DictConfig, experiment: str | None) -> RunConfig:
-    """Return a composed configuration as plain, checked dataclasses.
+    """Return a composed configuration as plain dataclasses, whose rules are yet to be checked.
 
     Args:
         composed: What Hydra composed, with or without its own node.
         experiment: Name of the chosen experiment file, None for a run outside any.
 
     Raises:
-        LabError: With a line for each broken rule.
+        LabError: If a key that must be given is missing.
     """
     own = composed.copy()
     if "hydra" in own:
@@ -67,8 +68,6 @@ def to_run_config(composed: DictConfig, experiment: str | None) -> RunConfig:
     config: RunConfig = OmegaConf.to_object(own)  # type: ignore[assignment]
     if experiment:
         config.experiment.name = experiment
-    if mistakes := find_mistakes(config):
-        raise LabError(mistakes)
     return config
 
 
@@ -78,11 +77,16 @@ def compose_run(overrides: Sequence[str]) -> RunConfig:
     Raises:
         LabError: With a line for each mistake in `overrides` or in the files they choose.
     """
+    overrides = opened(overrides)
     try:
         composed = _compose(overrides)
     except (HydraException, OmegaConfBaseException) as error:
         raise LabError(explain(error, overrides)) from error
-    return to_run_config(composed, OmegaConf.select(composed, "hydra.runtime.choices.experiment"))
+    config = to_run_config(
+        composed, OmegaConf.select(composed, "hydra.runtime.choices.experiment")
+    )
+    raise_if(find_mistakes(config))
+    return config
 
 
 def _compose(overrides: Sequence[str]) -> DictConfig:
@@ -117,10 +121,7 @@ def explain(error: Exception, overrides: Sequence[str] = ()) -> list[str]:
             lines.append(_one_line(own, item))
     if not lines:
         return [_one_line(error, "")]
-    try:
-        to_run_config(_compose(good), None)
-    except LabError as rules:
-        lines += rules.mistakes
+    lines += find_mistakes(to_run_config(_compose(good), None))
     return list(dict.fromkeys(lines))
 
 
@@ -198,6 +199,17 @@ def _known_keys() -> list[str]:
         return [key for name, child in node.items() for key in walk(child, f"{prefix}{name}.")]
 
     return walk(OmegaConf.to_container(OmegaConf.structured(RunConfig)), "")
+
+
+def opened(overrides: Sequence[str]) -> list[str]:
+    """Let the open parts of a dataset take keys that its option's file does not list.
+
+    Which keys a source or a transform takes depends on its kind; `lab.dataset` checks them.
+    """
+    return [
+        f"++{item}" if item.startswith(("dataset.source.", "dataset.transforms.")) else item
+        for item in overrides
+    ]
 
 
 def check_overrides(overrides: Sequence[str]) -> None:

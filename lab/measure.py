@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ BATCH = 64  # images held in memory at a time
 
 
 def reference_of(dataset: Dataset) -> Reference:
-    """Return the training set as the probes compare with it."""
+    """Return the training set as the probes compare with it: images of the first one's size."""
     chosen = [item for item in dataset.examples if item.role == "instance"]
     size = (chosen[0].height_px, chosen[0].width_px)
     chosen = [item for item in chosen if (item.height_px, item.width_px) == size]
@@ -47,12 +47,21 @@ def measure_files(
     values: dict[str, dict[str, float]] = {}
     files = list(dict.fromkeys(row["file"] for row in rows))
     for start in range(0, len(files), BATCH):
-        chunk = files[start : start + BATCH]
-        images = np.stack([_read(folder / file) for file in chunk])
-        frame = measure(images, reference=reference, names=config.names)
-        values |= dict(zip(chunk, frame.to_dict("records"), strict=True))
+        for chunk, images in _by_size(folder, files[start : start + BATCH]):
+            frame = measure(images, reference=reference, names=config.names)
+            values |= dict(zip(chunk, frame.to_dict("records"), strict=True))
         progress(min(start + BATCH, len(files)))
     return [{**row, **values[row["file"]]} for row in rows]
+
+
+def _by_size(folder: Path, files: Sequence[str]) -> Iterator[tuple[list[str], np.ndarray]]:
+    """Yield files of one size together, with their images `(N, H, W, 3)`."""
+    groups: dict[tuple[int, ...], dict[str, np.ndarray]] = {}
+    for file in files:
+        image = _read(folder / file)
+        groups.setdefault(image.shape, {})[file] = image
+    for group in groups.values():
+        yield list(group), np.stack(list(group.values()))
 
 
 def _read(path: Path) -> np.ndarray:

@@ -12,15 +12,15 @@ from lab.arms import Arm, Job, arms_of, flatten
 from lab.compose import PROJECT
 from lab.config import RunConfig
 from lab.dataset import Dataset, dataset_mistakes, find_dataset
-from lab.errors import LabError, raise_if
+from lab.errors import LabError
 from lab.identity import content_id
 from lab.model.fingerprint import find_folder, fingerprint
 from lab.probe import PROBE_SCHEMA
 from lab.sample.request import run_requests, sampler_id
-from lab.settings import identity_of
+from lab.settings import find_mistakes, identity_of
 from lab.store import RunFolder, read_json
 
-__all__ = ["PlannedRun", "plan_runs", "print_plan", "runs_root"]
+__all__ = ["PlannedRun", "plan_runs", "print_plan", "run_mistakes", "runs_root"]
 
 # Raised whenever the code that trains changes what comes out of the same settings.
 CODE_SCHEMA = 1
@@ -97,20 +97,22 @@ def run_identity(config: RunConfig, dataset_hash: str, model_fingerprint: str) -
     return identity
 
 
-def check_inputs(jobs: Sequence[Job]) -> None:
-    """Check what the jobs read, beyond their settings: the base model and the dataset's recipe.
+def run_mistakes(config: RunConfig) -> list[str]:
+    """Return every mistake that can be seen before anything is written, one line each.
 
-    Raises:
-        LabError: With a line for each mistake of all jobs together.
+    The settings' own rules, and what they point to: the dataset's recipe and the base model. What
+    a broken section points to is not looked at.
     """
-    found: list[str] = []
-    for job in jobs:
-        found += dataset_mistakes(job.config.dataset, project=PROJECT)
+    found = find_mistakes(config)
+    broken = {line.split(".")[0] for line in found}
+    if "dataset" not in broken:
+        found += dataset_mistakes(config.dataset, project=PROJECT)
+    if "model" not in broken:
         try:
-            find_folder(job.config.model)
+            find_folder(config.model)
         except LabError as error:
             found += error.mistakes
-    raise_if(list(dict.fromkeys(found)))
+    return found
 
 
 def plan_runs(jobs: Sequence[Job], datasets: Sequence[Dataset | None]) -> list[PlannedRun]:
@@ -129,7 +131,8 @@ def plan_runs(jobs: Sequence[Job], datasets: Sequence[Dataset | None]) -> list[P
             dataset.content_hash if dataset else UNBUILT,
             fingerprint(model_folder, cache),
         )
-        run = PlannedRun(job.config, arm, content_id(identity), identity, model_folder, "NEW", "")
+        run_id = content_id(identity) if dataset else ""
+        run = PlannedRun(job.config, arm, run_id, identity, model_folder, "NEW", "")
         status, reason = _status(run) if dataset else ("NEW", UNBUILT)
         planned.append(replace(run, status=status, reason=reason))
     return planned
@@ -178,14 +181,9 @@ def _different_keys(run: PlannedRun) -> list[str]:
 
 
 def print_plan(jobs: Sequence[Job]) -> None:
-    """Print what a sweep would do: one line for each run, then a summary.
-
-    Raises:
-        LabError: If the jobs cannot be run as they are.
-    """
+    """Print what a sweep would do: one line for each run, then a summary."""
     from lab.terminal import print_rows
 
-    check_inputs(jobs)
     datasets = [
         find_dataset(
             job.config.dataset,

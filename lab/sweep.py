@@ -18,7 +18,7 @@ from lab.arms import Job
 from lab.compose import PROJECT
 from lab.dataset import Dataset, resolve_dataset
 from lab.errors import LabError, raise_if
-from lab.plan import PlannedRun, check_inputs, experiment_folder, plan_runs, runs_root
+from lab.plan import PlannedRun, experiment_folder, plan_runs, runs_root
 from lab.store import exclusive
 
 if TYPE_CHECKING:
@@ -85,19 +85,19 @@ def run_sweep(jobs: Sequence[Job]) -> list[Outcome]:
     """Do what is missing of a sweep, then compare its arms.
 
     Args:
-        jobs: Its jobs, all of one experiment.
+        jobs: Its jobs, all of one experiment and without mistakes.
 
     Returns:
         One outcome per job, in their order.
 
     Raises:
-        LabError: If the jobs cannot be run as they are; nothing has been written then.
+        LabError: If a dataset cannot be built or another sweep holds the folder; nothing has been
+            written then.
     """
     from lab.conclude import conclude, print_conclusion
     from lab.terminal import SweepDisplay
     from lab.tracking.live import LiveMirror
 
-    check_inputs(jobs)
     folder = experiment_folder(jobs[0].config)
     watch = Stopwatch()
     began = time.time()

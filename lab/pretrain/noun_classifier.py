@@ -21,7 +21,8 @@ from lab.seeds import array_generator, tensor_generator
 __all__ = ["NounClassifier", "load_classifier"]
 
 BATCH = 64
-STEPS = 1500
+STEPS = 800
+DRAWN_PER_NOUN = 64
 LEARNING_RATE = 2e-3
 
 
@@ -67,17 +68,19 @@ def load_classifier(path: Path, nouns: Sequence[str], sprites: Sprites) -> NounC
 
 
 def _train(classifier: NounClassifier, sprites: Sprites) -> None:
+    labels = np.arange(len(classifier.nouns) * DRAWN_PER_NOUN) % len(classifier.nouns)
+    generator = array_generator(0, "dataset")
+    images = np.stack([_draw_noun(sprites, classifier.nouns[k], generator) for k in labels])
     optimizer = torch.optim.AdamW(classifier.parameters(), weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, STEPS)
     for step in range(STEPS):
-        generator = array_generator(0, "dataset", step)
-        labels = generator.integers(len(classifier.nouns), size=BATCH)
-        images = [_draw_noun(sprites, classifier.nouns[label], generator) for label in labels]
-        pixels = _to_pixels(np.stack(images))
-        pixels += 0.05 * torch.randn(pixels.shape, generator=tensor_generator(0, "noise", step))
+        chosen = array_generator(0, "order", step).integers(len(images), size=BATCH)
+        pixels = _to_pixels(images[chosen])
+        pixels += 0.1 * torch.randn(pixels.shape, generator=tensor_generator(0, "noise", step))
         with torch.autocast("cpu", torch.bfloat16):
             logits = classifier(pixels).float()
-        loss = nn.functional.cross_entropy(logits, torch.from_numpy(labels), label_smoothing=0.05)
+        target = torch.from_numpy(labels[chosen])
+        loss = nn.functional.cross_entropy(logits, target, label_smoothing=0.05)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -101,4 +104,4 @@ def _draw_noun(sprites: Sprites, noun: str, generator: np.random.Generator) -> n
 
 
 def _to_pixels(images: np.ndarray) -> Tensor:
-    return torch.from_numpy(images.copy()).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1

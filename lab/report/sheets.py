@@ -71,7 +71,8 @@ def sample_sheet(
     frame = pd.concat([base, arms])[["row", "arm", "train_seed", "generation_seed", "path"]]
     rows = list(dict.fromkeys(frame["row"]))
     seeds = sorted(frame["generation_seed"].dropna().unique())
-    paths = {(row.row, row.generation_seed): row.path for row in frame.itertuples()}
+    places = zip(frame["row"], frame["generation_seed"], frame["path"], strict=True)
+    paths = {(row, seed): str(path) for row, seed, path in places}
     cells = [[_pixels(paths.get((row, seed))) for seed in seeds] for row in rows]
     arm_of = frame.drop_duplicates("row")["arm"].tolist()
     changes = [i for i in range(1, len(rows)) if arm_of[i] != arm_of[i - 1]]

@@ -76,15 +76,16 @@ def _arms(sweep: Sweep, pictures: Pictures) -> list[dict[str, Any]]:
 
 
 def _settings_columns(sweep: Sweep) -> list[str]:
-    return [name for name in sweep.runs if "." in name]
+    return [str(name) for name in sweep.runs if "." in str(name)]
 
 
 def _common_settings(sweep: Sweep) -> dict[str, str]:
     """Return the settings that all runs share."""
     if sweep.runs.empty:
         return {}
-    texts = sweep.runs[_settings_columns(sweep)].astype(str)
-    return {name: texts[name].iloc[0] for name in texts if texts[name].nunique() == 1}
+    names = _settings_columns(sweep)
+    texts = sweep.runs[names].astype(str)
+    return {name: texts[name].iloc[0] for name in names if texts[name].nunique() == 1}
 
 
 def _runs(sweep: Sweep) -> list[dict[str, Any]]:

@@ -1,0 +1,98 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from lab.pretrain import exam
+from lab.pretrain.artwork import SPRITE_PX, Sprites
+from lab.pretrain.exam import BARS, read_answer
+from lab.pretrain.exam_scenes import COMMON_NOUNS, questions
+from lab.pretrain.noun_classifier import NounClassifier
+from lab.pretrain.vocabulary import MONSTERS, NOUNS
+from lab.seeds import array_generator
+
+NO_ARTWORK = Sprites(np.zeros((0, SPRITE_PX, SPRITE_PX, 4), np.uint8), {})
+
+
+@pytest.fixture(scope="module")
+def some_artwork():
+    """Every noun as one disc: colour, place and number can be asked of it."""
+    y, x = np.mgrid[-1 : 1 : SPRITE_PX * 1j, -1 : 1 : SPRITE_PX * 1j]
+    disc = np.full((SPRITE_PX, SPRITE_PX, 4), 255, np.uint8)
+    disc[..., :3] = (200, 120, 60)
+    disc[..., 3] = 255 * (x**2 + y**2 < 0.9)
+    return Sprites(disc[None], {noun: {"flat": [0]} for noun in NOUNS})
+
+
+def read(question, index):
+    generators = [array_generator(0, "dataset", index) for _ in range(2)]
+    contrast = question.draw_contrast(generators[1]) if question.draw_contrast else None
+    return read_answer(question, question.draw(generators[0]), contrast)
+
+
+def test_true_scenes_are_right_answers(some_artwork):
+    asked = [q for q in questions(some_artwork) if q.area not in ("noun", "monster")]
+    right = pd.DataFrame(
+        {"area": q.area, "right": read(q, index)} for q in asked for index in range(2)
+    )
+    assert (right.groupby("area")["right"].mean() >= 0.9).all()
+    assert set(right["area"]) | {"noun", "monster", "autoencoder"} == set(BARS)
+
+
+def test_scenes_of_other_questions_are_wrong_answers(some_artwork):
+    by_area = {}
+    for question in questions(some_artwork):
+        by_area.setdefault(question.area, []).append(question)
+    for area in ("colour", "background", "shape", "count", "sides"):
+        first = by_area[area][0]
+        others = [q for q in by_area[area] if q.answer != first.answer]
+        scenes = [q.draw(array_generator(0, "dataset", 1)) for q in others]
+        assert not any(read_answer(first, scene) for scene in scenes), area
+
+
+def test_an_empty_picture_answers_nothing(some_artwork):
+    blank = np.full((64, 64, 3), 255, np.uint8)
+    for question in questions(some_artwork):
+        if question.area in ("colour", "shape", "count", "sides", "grid", "blurry"):
+            assert not read_answer(question, blank, blank), question.prompt
+
+
+def test_without_artwork_only_shapes_are_asked():
+    asked = questions(NO_ARTWORK)
+    assert {"noun", "monster"}.isdisjoint(question.area for question in asked)
+    words = {word for question in asked for word in question.prompt.split()}
+    assert words.isdisjoint(NOUNS)
+
+
+def test_the_noun_with_the_highest_odds_is_read(some_artwork, monkeypatch):
+    classifier = NounClassifier([*COMMON_NOUNS, *MONSTERS])
+    image = np.zeros((64, 64, 3), np.uint8)
+    asked = {question.prompt: question for question in questions(some_artwork)}
+    noun = asked[f"a {COMMON_NOUNS[3]} on a white background"]
+    monster = asked["a monster"]
+    for best, expected in ((3, (True, False)), (4, (False, False)), (55, (False, True))):
+        odds = np.zeros((1, len(classifier.nouns)))
+        odds[0, best] = 9
+        monkeypatch.setattr(classifier, "log_odds", lambda images, odds=odds: odds)
+        answers = tuple(read_answer(q, image, None, classifier) for q in (noun, monster))
+        assert answers == expected
+
+
+def test_the_exam_says_what_falls_short(tiny_model, tmp_path, capsys, monkeypatch):
+    """An untrained model fails, is told where, and gets its sheets."""
+    few = [q for q in questions(NO_ARTWORK) if q.area in ("shape", "blurry")][::6]
+    monkeypatch.setattr(exam, "questions", lambda sprites: few)
+    monkeypatch.setattr(exam, "RECONSTRUCTED_SCENES", 2)
+    arguments = ["--model", str(tiny_model), "--folder", str(tmp_path / "exam")]
+    status = exam.main([*arguments, "--without-artwork", "--seeds", "1", "--threads", "1"])
+    said = capsys.readouterr().out
+    assert status == 1
+    assert "falls short: shape" in said
+    assert "autoencoder" in said
+    files = {path.name for path in (tmp_path / "exam").iterdir()}
+    assert {"shape.png", "answers.csv", "exam.csv"} <= files
+
+
+def test_a_missing_model_is_one_line(tmp_path, capsys):
+    arguments = ["--model", str(tmp_path / "none"), "--folder", str(tmp_path)]
+    assert exam.main([*arguments, "--without-artwork"]) == 2
+    assert "is not a diffusers folder" in capsys.readouterr().err
