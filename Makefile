@@ -16,7 +16,7 @@ export HYDRA_FULL_ERROR := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep plan report dataset ui sync notebook test test-all lint format
+.PHONY: help setup sweep plan report dataset ui sync notebook test test-all lint format bench base-model exam
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -60,11 +60,25 @@ $(VENV)/.notebooks: $(READY)
 	  $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS)) --editable '.[notebooks]'
 	@touch $@
 
+base-model: $(VENV)/.pretrain ## [ARGS=--toy]: make the embedded base model from nothing (hours)
+	@$(RUN) lab.pretrain $(ARGS)
+
+exam: $(READY) ## the written exam of the embedded base model; status 1 when a bar falls short
+	@$(RUN) lab.pretrain.exam $(ARGS)
+
+$(VENV)/.pretrain: $(READY)
+	@$(RUN) pip install --quiet --disable-pip-version-check \
+	  $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS)) --editable '.[pretrain]'
+	@touch $@
+
 test: $(READY) ## the tests that take seconds
 	@$(RUN) pytest -m "not gpu and not slow" $(ARGS)
 
 test-all: $(READY) ## all tests, slow ones and GPU ones too
 	@$(RUN) pytest $(ARGS)
+
+bench: $(READY) ## [ARGS=...]: speed, as ratios to the bare UNet in the same run
+	@$(RUN) lab.bench $(ARGS)
 
 lint: $(READY) ## ruff and mypy
 	@$(RUN) ruff check .

@@ -57,7 +57,7 @@ class _SweepLauncher(Launcher):
     def setup(self, *, hydra_context: Any, task_function: Any, config: DictConfig) -> None:
         self.hydra_context = hydra_context
         self.config = config
-        # What Hydra composed for each choice of groups: most jobs of a sweep differ in values alone.
+        # What Hydra composed for each choice of groups: most jobs differ in values alone.
         self.composed: dict[tuple[str, ...], DictConfig] = {}
 
     def jobs(self, job_overrides: Sequence[Sequence[str]]) -> list[Job]:

@@ -143,13 +143,13 @@ def _single_values(overrides: Sequence[str]) -> list[str]:
 
 
 def chooses_group(override: str) -> bool:
-    """Say whether an override picks files, or adds or removes keys, rather than setting a value."""
+    """Say whether an override picks files or adds or removes keys, rather than setting a value."""
     changes_keys = override.startswith(("+", "~"))
     return changes_keys or "/" in _key(override) or (CONF / _key(override)).is_dir()
 
 
 def with_values(composed: DictConfig, overrides: Sequence[str]) -> DictConfig:
-    """Return a copy of a composed configuration with values set, which is cheaper than composing.
+    """Return a copy of a composed configuration with values set: cheaper than composing.
 
     Args:
         composed: What Hydra composed.

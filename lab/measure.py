@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from lab.config import ProbeConfig
 from lab.dataset import Dataset
 from lab.probe import Reference, measure
+
+if TYPE_CHECKING:
+    from lab.probe.encoder import Encoder
 
 __all__ = ["measure_files", "reference_of"]
 
@@ -49,9 +54,25 @@ def measure_files(
     for start in range(0, len(files), BATCH):
         for chunk, images in _by_size(folder, files[start : start + BATCH]):
             frame = measure(images, reference=reference, names=config.names)
-            values |= dict(zip(chunk, frame.to_dict("records"), strict=True))
+            if config.encoder and reference:
+                frame = frame.join(_encoder_probes(config.encoder, images, reference))
+            for file, row in zip(chunk, frame.to_dict("records"), strict=True):
+                values[file] = {str(name): value for name, value in row.items()}
         progress(min(start + BATCH, len(files)))
     return [{**row, **values[row["file"]]} for row in rows]
+
+
+def _encoder_probes(folder: str, images: np.ndarray, reference: Reference) -> pd.DataFrame:
+    from lab.probe.encoder import measure_encoder
+
+    return measure_encoder(_encoder(folder), images, reference)
+
+
+@cache
+def _encoder(folder: str) -> Encoder:
+    from lab.probe.encoder import load_encoder
+
+    return load_encoder(folder)
 
 
 def _by_size(folder: Path, files: Sequence[str]) -> Iterator[tuple[list[str], np.ndarray]]:

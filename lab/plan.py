@@ -112,6 +112,9 @@ def run_mistakes(config: RunConfig) -> list[str]:
             find_folder(config.model)
         except LabError as error:
             found += error.mistakes
+    encoder = config.probe.encoder
+    if encoder and not (Path(encoder) / "config.json").is_file():
+        found.append(f"probe.encoder must be a folder with an image encoder, got {encoder!r}")
     return found
 
 

@@ -234,7 +234,11 @@ def test_every_bad_image_is_named_and_nothing_is_written(sweep, tmp_path, capsys
     images.mkdir()
     (images / "broken.png").write_bytes(b"not a picture")
     (images / "empty.png").write_bytes(b"")
-    words = ("dataset=folder", f"dataset.source.path={images}", "dataset.tags.template='{trigger}'")
+    words = (
+        "dataset=folder",
+        f"dataset.source.path={images}",
+        "dataset.tags.template='{trigger}'",
+    )
     assert sweep(tmp_path / "runs", *words) == 2
     lines = capsys.readouterr().err
     assert "broken.png" in lines

@@ -1,7 +1,7 @@
 """Figures in one style. Each function returns the figure and the table that it shows.
 
-Nothing here shows or saves: a notebook displays what is returned, a script calls `savefig`. Colours
-are told apart with every kind of colour vision (Okabe and Ito; viridis and a blue-orange scale).
+Nothing here shows or saves: a notebook displays what is returned, a script calls `savefig`. The
+colours are told apart with every kind of colour vision (Okabe and Ito; viridis; orange to purple).
 """
 
 from __future__ import annotations
@@ -58,15 +58,15 @@ def effect_plot(sweep: Sweep) -> tuple[Figure, pd.DataFrame]:
     seeds = seed_effects(sweep)
     figure, axes = _new(8, 0.42 * len(frame) + 1.2, "How far each arm went")
     colours = _arm_colours(sweep.arms)
-    for place, row in enumerate(frame.itertuples()):
-        own = seeds[(seeds["claim"] == row.claim) & (seeds["arm"] == row.arm)]
-        colour = colours[str(row.arm)]
-        if np.isfinite(row.learning_index):
+    for place, row in enumerate(frame.to_dict("records")):
+        own = seeds[(seeds["claim"] == row["claim"]) & (seeds["arm"] == row["arm"])]
+        colour = colours[row["arm"]]
+        if pd.notna(row["learning_index"]):
             axes.plot(own["effect"], [place] * len(own), "o", color=colour, alpha=0.35, ms=5)
-            axes.plot([row.li_low, row.li_high], [place, place], color=colour, lw=2)
-            axes.plot(row.learning_index, place, "o", color=colour, ms=8)
+            axes.plot([row["li_low"], row["li_high"]], [place, place], color=colour, lw=2)
+            axes.plot(row["learning_index"], place, "o", color=colour, ms=8)
         axes.annotate(
-            str(row.verdict).lower(),
+            row["verdict"].lower(),
             (1.02, place),
             xycoords=("axes fraction", "data"),
             va="center",
@@ -222,7 +222,7 @@ def _new(width: float, height: float, title: str) -> tuple[Figure, Axes]:
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.add_subplot()
-    axes.set_title(title)
+        axes.set_title(title)
     return figure, axes
 
 
@@ -243,12 +243,13 @@ def _heat_map(table: pd.DataFrame, title: str, unit: str, middle: float | None) 
     )
     picture = axes.imshow(values, norm=norm, cmap=colours, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
-        text = f"{value:.2g}" if np.isfinite(value) else "–"
+        text = f"{round(value, 4) + 0:.2g}" if np.isfinite(value) else "–"
         red, green, blue, _ = colours(norm(value)) if np.isfinite(value) else (1, 1, 1, 1)
         ink = "black" if 0.3 * red + 0.59 * green + 0.11 * blue > 0.5 else "white"
         axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=9)
     axes.set_xticks(range(table.shape[1]), [str(name) for name in table], rotation=40, ha="right")
     axes.set_yticks(range(table.shape[0]), [str(name) or "(empty prompt)" for name in table.index])
     axes.spines[:].set_visible(False)
-    figure.colorbar(picture, ax=axes, label=unit)
+    axes.set_xlabel(unit)
+    figure.colorbar(picture, ax=axes)
     return figure
