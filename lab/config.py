@@ -169,7 +169,7 @@ class SampleConfig:
     # Generation seeds 0 .. num_images - 1 for each prompt: the same noise in every arm.
     num_images: int = setting(16, at_least(1), identity=False)
     sampler: str = setting("dpm", one_of("ddim", "dpm"))
-    num_steps: int = setting(15, at_least(1))
+    num_steps: int = setting(12, at_least(1))
     guidance_scale: float = setting(4.0, at_least(0))
     negative_prompt: str = setting("", off="")
     # 1 is the adapter as trained, 0 the base model.

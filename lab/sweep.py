@@ -120,6 +120,8 @@ def run_sweep(jobs: Sequence[Job]) -> list[Outcome]:
             conclude(jobs, outcomes, datasets, resident, display, watch, began)
             with watch.stage("MLflow"):
                 mirror.sweep(folder)
+            spent = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in watch.seconds.items())
+            display.say(f"time        {spent}")
         print_conclusion(folder)
     return outcomes
 

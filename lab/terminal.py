@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -23,6 +24,7 @@ __all__ = ["SweepDisplay", "print_rows", "print_table", "print_verdicts"]
 
 _REFRESH_SECONDS = 0.25  # of the live table
 _LINE_SECONDS = 30.0  # between plain lines of one run
+_FILE_COLUMNS = 160  # of a table that is not written to a terminal
 _OTHER_LINES = 8  # of the terminal, kept free of rows
 _STYLES = {"DONE": "green", "SKIPPED": "dim", "FAILED": "bold red", "waiting": "dim"}
 _VERDICT_STYLES = {
@@ -54,7 +56,7 @@ class SweepDisplay:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._title, self._clock = title, clock
-        self._console = console or Console(highlight=False)
+        self._console = console or _console()
         self._announced = list(runs)
         self._runs = {name: RunProgress() for name in runs}
         self._pace = Pace(self._runs, clock())
@@ -182,6 +184,14 @@ class SweepDisplay:
         )
 
 
+def _console() -> Console:
+    """Return the standard output; a file or a pipe has no width of its own and gets a wide one."""
+    console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _FILE_COLUMNS
+    return console
+
+
 def print_rows(
     title: str,
     columns: Sequence[str],
@@ -191,7 +201,7 @@ def print_rows(
     console: Console | None = None,
 ) -> None:
     """Print a table of words and, below it, a line that sums it up."""
-    console = console or Console(highlight=False)
+    console = console or _console()
     table = Table(title=escape(title), title_justify="left")
     for column in columns:
         table.add_column(escape(column), overflow="fold")

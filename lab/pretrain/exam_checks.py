@@ -89,12 +89,24 @@ def side_is_right(image: np.ndarray, answer: str) -> bool:
 
 
 @lru_cache
-def _palette() -> np.ndarray:
-    colours = np.array([list(COLOURS.values())], dtype=np.uint8)
-    return lab_from_srgb(colours)[0]
+def _palette() -> tuple[np.ndarray, np.ndarray]:
+    """Return shades of every colour in CIELAB, `(S, 3)`, and whose they are, `(S,)`.
+
+    A drawn thing is lighter and darker than the colour it is called by, so each colour owns a
+    darker and a lighter shade as well; black and white own none.
+    """
+    shades, owners = [], []
+    for position, (name, value) in enumerate(COLOURS.items()):
+        colour = np.array(value, dtype=float)
+        own = [colour, 0.75 * colour, colour + 0.25 * (255 - colour)]
+        own = own[:1] if name in ("black", "white") else own
+        shades += own
+        owners += [position] * len(own)
+    return lab_from_srgb(np.array([shades]).round().astype(np.uint8))[0], np.array(owners)
 
 
 def _nearest_names(lab: np.ndarray) -> np.ndarray:
-    """Return the position in `COLOURS` of the colour nearest to each row (dE76)."""
-    distance = np.linalg.norm(lab[:, None] - _palette()[None], axis=-1)
-    return np.asarray(distance.argmin(axis=1))
+    """Return the position in `COLOURS` of the colour with the nearest shade to each row (dE76)."""
+    shades, owners = _palette()
+    distance = np.linalg.norm(lab[:, None] - shades[None], axis=-1)
+    return np.asarray(owners[distance.argmin(axis=1)])

@@ -13,7 +13,7 @@ from pathlib import Path
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from lab.store import write_json
+from lab.store import read_json, write_json
 
 __all__ = ["export_pipeline"]
 
@@ -55,6 +55,10 @@ def export_pipeline(
     models = {"unet": unet, "vae": autoencoder, "text_encoder": text_encoder}
     for name, model in models.items():
         copy.deepcopy(model).half().save_pretrained(beside / name)
+        # Where a part was loaded from says nothing about it, and would change the fingerprint.
+        config = read_json(beside / name / "config.json")
+        config.pop("_name_or_path", None)
+        write_json(beside / name / "config.json", config)
     tokenizer.save_pretrained(beside / "tokenizer")
     schedule.save_pretrained(beside / "scheduler")
     write_json(beside / "model_index.json", _INDEX)

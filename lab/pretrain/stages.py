@@ -100,7 +100,7 @@ def _training_data(
     folder: Path, world: World, autoencoder: AutoencoderKL, tokenizer: CLIPTokenizer
 ) -> TrainingData:
     path = folder / "latents.npy"
-    if not path.exists():
+    if not path.exists() or len(np.load(path, mmap_mode="r")) != len(world.images):
         partial = folder / "latents.partial.npy"
         latents: np.ndarray | None = None
         start = 0

@@ -13,7 +13,9 @@ __all__ = ["Pictures"]
 
 # Up to this side pictures are kept without loss: their single pixels are what people look at.
 _LOSSLESS_SIDE_PX = 128
-_QUALITY = 82
+# Longest side and quality of larger pictures: as they are, and what many of them are reduced to
+# before the page gives up holding them.
+_FULL, _REDUCED = (None, 85), (320, 75)
 _INSIDE_LIMIT_BYTES = 45 * 2**20
 
 
@@ -22,16 +24,12 @@ class Pictures:
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
-        self._encoded: list[bytes] = []
 
     def number(self, path: str) -> int | None:
         """Return the picture's place in `sources`; None when the file is gone."""
-        if path not in self._numbers:
-            if not Path(path).is_file():
-                return None
-            self._numbers[path] = len(self._encoded)
-            self._encoded.append(_webp(Path(path)))
-        return self._numbers[path]
+        if path not in self._numbers and not Path(path).is_file():
+            return None
+        return self._numbers.setdefault(path, len(self._numbers))
 
     def sources(self, page: Path) -> list[str]:
         """Return what the page shows as each picture's source.
@@ -42,18 +40,32 @@ class Pictures:
         """
         folder = page.parent / "pictures"
         shutil.rmtree(folder, ignore_errors=True)
-        texts = [base64.b64encode(data).decode() for data in self._encoded]
-        if sum(map(len, texts)) <= _INSIDE_LIMIT_BYTES:
-            return [f"data:image/webp;base64,{text}" for text in texts]
+        for side_px, quality in (_FULL, _REDUCED):
+            encoded = self._encode(side_px, quality)
+            if encoded is not None:
+                return [f"data:image/webp;base64,{base64.b64encode(p).decode()}" for p in encoded]
         folder.mkdir(parents=True)
-        for number, data in enumerate(self._encoded):
-            (folder / f"{number}.webp").write_bytes(data)
-        return [f"{folder.name}/{number}.webp" for number in range(len(texts))]
+        for path, number in self._numbers.items():
+            (folder / f"{number}.webp").write_bytes(_webp(path, *_FULL))
+        return [f"{folder.name}/{number}.webp" for number in range(len(self._numbers))]
+
+    def _encode(self, side_px: int | None, quality: int) -> list[bytes] | None:
+        """Return every picture, or None as soon as they do not fit into the page."""
+        encoded, left = [], _INSIDE_LIMIT_BYTES
+        for path in self._numbers:
+            encoded.append(_webp(path, side_px, quality))
+            left -= 4 * len(encoded[-1]) // 3
+            if left < 0:
+                return None
+        return encoded
 
 
-def _webp(path: Path) -> bytes:
+def _webp(path: str, side_px: int | None, quality: int) -> bytes:
     stream = io.BytesIO()
     with Image.open(path) as image:
-        small = max(image.size) <= _LOSSLESS_SIDE_PX
-        image.convert("RGB").save(stream, "WEBP", lossless=small, quality=_QUALITY, method=4)
+        lossless = max(image.size) <= _LOSSLESS_SIDE_PX
+        picture = image.convert("RGB")
+        if side_px is not None and not lossless:
+            picture.thumbnail((side_px, side_px), Image.Resampling.LANCZOS)
+        picture.save(stream, "WEBP", lossless=lossless, quality=quality, method=4)
     return stream.getvalue()

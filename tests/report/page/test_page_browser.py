@@ -63,6 +63,13 @@ def test_axes_switch_and_the_address_keeps_them(browser, page):
     assert browser.complaints() == []
 
 
+def test_works_where_the_address_cannot_be_changed(browser, page):
+    browser.open(page)
+    browser.js("history.replaceState = () => { throw new DOMException('', 'SecurityError'); }; 0")
+    browser.js(choose("Rows", "prompt"))
+    assert browser.js(ROWS)[:2] == ["monster", "red monster"]
+
+
 def test_verdict_row_jumps_to_the_pictures_that_carry_it(browser, page):
     browser.open(page)
     browser.js("document.querySelector('.jump').click()")

@@ -1,7 +1,11 @@
+import base64
+import io
 import json
 import re
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from lab.analysis import open_sweep
 from lab.report.page import pictures, write_page
@@ -69,6 +73,18 @@ def test_pictures_of_a_very_large_sweep_lie_beside_the_page(make_sweep_folder, m
         assert all((path.parent / source).is_file() for source in sources)
     write_page(sweep, path)
     assert not (path.parent / "pictures").exists()
+
+
+def test_many_large_pictures_are_reduced_before_they_leave_the_page(tmp_path, monkeypatch):
+    noise = np.random.default_rng(0).integers(0, 256, (400, 400, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "large.png")
+    collected = pictures.Pictures()
+    collected.number(str(tmp_path / "large.png"))
+    full = collected.sources(tmp_path / "index.html")[0]
+    monkeypatch.setattr(pictures, "_INSIDE_LIMIT_BYTES", len(full) - 1000)
+    reduced = collected.sources(tmp_path / "index.html")[0]
+    data = base64.b64decode(reduced.removeprefix("data:image/webp;base64,"))
+    assert Image.open(io.BytesIO(data)).size == (320, 320)
 
 
 def test_two_thousand_pictures_stay_below_50_megabytes(page):

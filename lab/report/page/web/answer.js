@@ -108,7 +108,8 @@ function verdictLine(row, prompts) {
         type: "button", class: "chip jump", "data-verdict": row.index,
         "aria-label": `See the pictures behind: ${row.statement}, ${armLabel(row.arm)}`,
         onclick: (event) => { event.preventDefault(); jumpTo(row); },
-      }, "See pictures")),
+      }, "See pictures"),
+      el("span", { class: "quiet reason" }, row.reason)),
     verdictDetail(row));
 }
 
@@ -129,7 +130,6 @@ function verdictDetail(row) {
   const claim = DATA.claims[row.claim] || {};
   const probe = claim.probe || distinct(Object.values(claim.matched || {})).join(", ");
   const facts = [
-    ["Why", row.reason],
     ["Would decide it", row.decided_by],
     ["Learning index", row.learning_index === null ? null : `${number(row.learning_index, 2)} (${number(row.li_low, 2)} to ${number(row.li_high, 2)})`],
     ["Raw effect", row.effect === null ? null : `${signed(row.effect)} ${row.unit || ""} (${number(row.effect_low)} to ${number(row.effect_high)})`],

@@ -36,7 +36,12 @@ function writeHash() {
     if (String(value) !== String(DEFAULTS[key] ?? "")) params.set(key, value);
   }
   const text = params.toString();
-  if (text !== location.hash.slice(1)) history.replaceState(null, "", `#${text}`);
+  if (text === location.hash.slice(1)) return;
+  try {
+    history.replaceState(null, "", `#${text}`);
+  } catch {
+    // A page inside another one, as MLflow shows it, has no address of its own to keep.
+  }
 }
 
 // Change the view. With `quiet` the pictures stay as they are and only their styling follows.
