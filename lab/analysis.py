@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 
+from lab.arms import flatten
 from lab.errors import LabError, unknown
 
 __all__ = ["Sweep", "open_sweep"]
@@ -85,12 +87,14 @@ class Sweep:
         return rows.melt(id_vars=keys, value_vars=self.probes, var_name="probe")
 
 
-def open_sweep(name: str, runs: str | Path = "runs") -> Sweep:
-    """Read one experiment's results from its folder.
+def open_sweep(name: str, runs: str | Path = "runs", *, tracking_uri: str | None = None) -> Sweep:
+    """Read one experiment's results from its folder, or from an MLflow store alone.
 
     Args:
         name: The experiment's name.
         runs: The folder of all results.
+        tracking_uri: The address of an MLflow store to read from instead of `runs`. The tables are
+            the same; image files stay there, so that no `path` leads to one.
 
     Returns:
         The sweep. Runs that failed or have not finished are in `runs` with their status and have
@@ -99,6 +103,12 @@ def open_sweep(name: str, runs: str | Path = "runs") -> Sweep:
     Raises:
         LabError: If there is no such experiment, or a file of it cannot be read.
     """
+    if tracking_uri is not None:
+        from lab.tracking.fetch import fetch_experiment
+
+        with TemporaryDirectory() as fetched:
+            fetch_experiment(name, tracking_uri, Path(fetched))
+            return open_sweep(name, fetched)
     root = Path(runs).resolve()
     folder = root / name
     if not (folder / "sweep.json").is_file():
@@ -121,6 +131,8 @@ def open_sweep(name: str, runs: str | Path = "runs") -> Sweep:
     )
     own = {*IMAGE_COLUMNS, *TRAINING_COLUMNS, *_ADDED}
     probes = [str(column) for column in images if column not in own]
+    checked = [entry for entry in entries if entry["checks"]]
+    checks = [{"arm": e["arm"], "train_seed": e["seed"], **e["checks"]} for e in checked]
     return Sweep(
         name=name,
         folder=folder,
@@ -129,7 +141,7 @@ def open_sweep(name: str, runs: str | Path = "runs") -> Sweep:
         images=_with_factors(images, factors, levels, probes),
         controls=_with_factors(controls, factors, levels, probes),
         losses=_collect(_losses(folder, entry) for entry in entries),
-        checks=pd.DataFrame([_check(entry) for entry in entries if entry["checks"]]),
+        checks=pd.DataFrame(checks),
         verdicts=_read_table(folder / "verdicts.csv"),
         probes=probes,
     )
@@ -170,7 +182,7 @@ def _read_run(folder: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _run_row(entry: Mapping[str, Any], levels: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     run, done, failed = entry["run"], entry["DONE"], entry["FAILED"]
-    config = dict(_flatten(entry["config"]))
+    config = flatten(entry["config"])
     return {
         "run_id": entry["run_id"],
         "arm": entry["arm"],
@@ -187,14 +199,6 @@ def _run_row(entry: Mapping[str, Any], levels: Mapping[str, dict[str, Any]]) -> 
         **levels.get(entry["arm"], {}),
         **{key: value for key, value in config.items() if not key.startswith(_NOT_COMPARED)},
     }
-
-
-def _flatten(config: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
-    for key, value in config.items():
-        if isinstance(value, dict) and value:
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
 
 
 def _run_images(folder: Path, entry: Mapping[str, Any]) -> pd.DataFrame:
@@ -291,7 +295,3 @@ def _losses(folder: Path, entry: Mapping[str, Any]) -> pd.DataFrame:
 def _collect(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     filled = [table for table in tables if not table.empty]
     return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame()
-
-
-def _check(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {"arm": entry["arm"], "train_seed": entry["seed"], **entry["checks"]}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lab.dataset.dataset import Dataset
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image
 
 __all__ = ["draw_contact_sheet"]
 
@@ -17,24 +17,6 @@ CELL_PX = 192
 MARGIN_PX = 12
 FONT_PX = 14
 LINES = 3  # of caption below an image
-
-
-def _wrapped(
-    draw: ImageDraw.ImageDraw, text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont
-) -> list[str]:
-    """Break a caption into lines of a cell's width, and end it with dots where it is too long."""
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if draw.textlength(longer, font=font) <= CELL_PX or not lines[-1]:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    if len(lines) > LINES:
-        lines = [*lines[: LINES - 1], lines[LINES - 1] + " ..."]
-    while draw.textlength(lines[-1], font=font) > CELL_PX:
-        lines[-1] = lines[-1].removesuffix(" ...")[:-1] + " ..."
-    return lines
 
 
 def draw_contact_sheet(dataset: Dataset, title: str) -> Image.Image:
@@ -46,7 +28,9 @@ def draw_contact_sheet(dataset: Dataset, title: str) -> Image.Image:
         dataset: The set; its images lie on disk.
         title: What the set is called.
     """
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
+
+    from lab.drawing import fit_picture, load_font, wrap_words
 
     count = min(len(dataset.examples), MOST_IMAGES)
     chosen = [dataset.examples[index * len(dataset.examples) // count] for index in range(count)]
@@ -57,23 +41,16 @@ def draw_contact_sheet(dataset: Dataset, title: str) -> Image.Image:
     size = (max(columns * step_x, 3 * step_x) + MARGIN_PX, rows * step_y + top + MARGIN_PX)
     sheet = Image.new("RGB", size, "#d8d8d8")
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(FONT_PX)
+    font = load_font(FONT_PX)
     shown = f"{count} of {len(dataset.examples)}" if count < len(dataset.examples) else str(count)
     heading = f"{title}  {dataset.content_hash}  {shown} images"
     draw.text((MARGIN_PX, MARGIN_PX), heading, fill="black", font=font)
     for place, example in enumerate(chosen):
         left = MARGIN_PX + place % columns * step_x
         upper = top + place // columns * step_y
-        image = Image.fromarray(dataset.load_image(example))
-        factor = CELL_PX // max(image.size)
-        if factor >= 1:
-            image = image.resize(
-                (image.width * factor, image.height * factor), Image.Resampling.NEAREST
-            )
-        else:
-            image.thumbnail((CELL_PX, CELL_PX))
+        image = fit_picture(Image.fromarray(dataset.load_image(example)), CELL_PX)
         sheet.paste(image, (left, upper))
         caption = example.caption + (" (class)" if example.role == "class" else "")
-        for line, text in enumerate(_wrapped(draw, caption, font)):
+        for line, text in enumerate(wrap_words(caption, font, CELL_PX, LINES)):
             draw.text((left, upper + CELL_PX + 3 + line * (FONT_PX + 3)), text, "black", font)
     return sheet

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from transformers.utils.logging import disable_progress_bar
 
 from lab.errors import LabError
 from lab.pretrain.recipe import Recipe, toy_recipe
@@ -41,6 +42,7 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    disable_progress_bar()
     torch.set_num_threads(given.threads)
     recipe = toy_recipe() if given.toy else Recipe()
     if given.scenes is not None:

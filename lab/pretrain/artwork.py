@@ -150,7 +150,12 @@ def _svg(icons: dict[str, Any], name: str) -> str | None:
 
 def _rasterise(svg: str) -> np.ndarray:
     """Draw an SVG, cut its empty margin, and centre it in a square of `SPRITE_PX`."""
-    import resvg_py
+    try:
+        import resvg_py
+    except ImportError as error:
+        raise LabError(
+            "resvg-py not found; it rasterises the artwork: pip install '.[pretrain]'"
+        ) from error
 
     drawn = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=2 * SPRITE_PX, height=2 * SPRITE_PX))
     picture = Image.open(io.BytesIO(drawn)).convert("RGBA")

@@ -34,7 +34,7 @@ from lab.pretrain.exam_checks import (
 )
 from lab.pretrain.exam_scenes import COMMON_NOUNS, Question, questions
 from lab.pretrain.noun_classifier import NounClassifier, load_classifier
-from lab.pretrain.sheets import draw_prompt, sheet
+from lab.pretrain.sheets import draw_prompt, prompt_sheet
 from lab.pretrain.vocabulary import MONSTERS
 from lab.pretrain.world import held_out_scenes
 from lab.seeds import array_generator
@@ -45,7 +45,6 @@ __all__ = ["BARS", "main", "read_answer", "take_exam"]
 LOG = logging.getLogger(__name__)
 FIRST_SEED = 10_000  # generation seeds that no sheet of the training uses
 RECONSTRUCTED_SCENES = 200
-SHEET_PROMPTS = 40
 
 
 @dataclass(frozen=True)
@@ -150,7 +149,7 @@ def take_exam(
     folder.mkdir(parents=True, exist_ok=True)
     for area, those in drawings.items():
         name = area.replace(",", "").replace(" ", "-")
-        sheet(dict(list(those.items())[:SHEET_PROMPTS])).save(folder / f"{name}.png")
+        prompt_sheet(f"exam: {area}", those, FIRST_SEED).save(folder / f"{name}.png")
     write_rows(folder / "answers.csv", rows, list(rows[0]))
     return pd.DataFrame(rows)
 

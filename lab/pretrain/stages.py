@@ -156,8 +156,9 @@ def _diffusion(
                 schedule=training.schedule,
             )
             base = load_base(model, "pretrain", folder / "cache", "bf16")
-            name = f"{training.step * config.batch_size:08d}.png"
-            save_sheet(folder / "sheets" / name, base, num_images=recipe.sheet_images)
+            samples = training.step * config.batch_size
+            path = folder / "sheets" / f"{samples:08d}.png"
+            save_sheet(path, base, f"{samples:,} samples", num_images=recipe.sheet_images)
     return model
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +9,11 @@ import pandas as pd
 from PIL import Image
 
 from lab.analysis import Sweep, open_sweep
+from lab.arms import slug
 from lab.identity import content_id
 from lab.report.grid import draw_grid
 
-__all__ = ["sample_sheet", "slug", "write_sheets"]
+__all__ = ["sample_sheet", "write_sheets"]
 
 
 def write_sheets(sweep_folder: Path) -> list[Path]:
@@ -86,11 +86,6 @@ def sample_sheet(
         rules_before=changes,
     )
     return sheet, frame.reset_index(drop=True)
-
-
-def slug(text: str) -> str:
-    """Return a short file name for a prompt: `"A red monster!"` is `a-red-monster`."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60] or "empty"
 
 
 def _pixels(path: str | None) -> np.ndarray | None:

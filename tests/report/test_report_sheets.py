@@ -5,7 +5,7 @@ from PIL import Image
 from lab.analysis import open_sweep
 from lab.drawing import fit_picture
 from lab.report.grid import draw_grid
-from lab.report.sheets import sample_sheet, slug, write_sheets
+from lab.report.sheets import sample_sheet, write_sheets
 
 
 def test_base_comes_first_and_every_arm_and_seed_has_a_row(sweep_folder):
@@ -49,9 +49,3 @@ def test_one_file_per_prompt_and_weight(make_sweep_folder):
     assert {"trigger-monster.png", "trigger-monster-w0.5.png", "neutral-empty.png"} <= files
     assert len(files) == 12
     assert all((folder.path / "sheets" / name).is_file() for name in files)
-
-
-def test_slug_is_a_short_plain_name():
-    assert slug("A red Monster!") == "a-red-monster"
-    assert slug("…") == "empty"
-    assert len(slug("word " * 100)) <= 60

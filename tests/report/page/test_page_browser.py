@@ -216,6 +216,14 @@ def test_markup_in_words_is_shown_as_words(browser, make_sweep_folder):
     assert browser.complaints() == []
 
 
+def test_sweep_whose_runs_all_failed_says_why(browser, make_sweep_folder):
+    folder = make_sweep_folder(seeds=0, images=1, failed=True, claims=False)
+    page = write_page(open_sweep(folder.name, folder.root), folder.path / "report" / "index.html")
+    browser.open(page.as_uri())
+    assert "became NaN" in browser.js("document.querySelector('.failures').innerText")
+    assert browser.complaints() == []
+
+
 def test_sweep_without_claims_shows_its_pictures(browser, make_sweep_folder):
     folder = make_sweep_folder(seeds=1, images=2, claims=False)
     page = write_page(open_sweep(folder.name, folder.root), folder.path / "report" / "index.html")

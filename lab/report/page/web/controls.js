@@ -23,8 +23,8 @@ function compareControls() {
     choice("Compare with", STATE.ref, [["base", "base model"], ...arms], (ref) => update({ ref })),
     segmented("How to compare", STATE.mode, MODES, (mode) => update({ mode })),
   ];
-  if (STATE.mode === "slider") parts.push(slider("Line", STATE.split, 0, 100, 1, (split) => update({ split }, true)));
-  if (STATE.mode === "diff") parts.push(slider("Amplify", STATE.amp, 1, 10, 1, (amp) => update({ amp }, true)));
+  if (STATE.mode === "slider") parts.push(slider("Line", "split", 0, 100, 1));
+  if (STATE.mode === "diff") parts.push(slider("Amplify", "amp", 1, 10, 1));
   if (STATE.mode === "blink" && CALM) parts.push(el("button", { type: "button", class: "chip", onclick: flip }, "Flip"));
   return parts;
 }
@@ -36,8 +36,8 @@ function sizeControls() {
     ...matched.map((name) => [`@${name}`, `${name}: each prompt's own`]),
   ];
   return [
-    slider("Size", STATE.size, 32, 384, 8, (size) => update({ size }, true)),
-    slider("Zoom into all", STATE.zoom, 1, 8, 0.25, (zoom) => update({ zoom }, true)),
+    slider("Size", "size", 32, 384, 8),
+    slider("Zoom into all", "zoom", 1, 8, 0.25),
     choice("Pictures per cell", STATE.limit, [["1", "1"], ["4", "4"], ["16", "16"], ["all", "all"]], (limit) => update({ limit })),
     probes.length ? choice("Number below", STATE.probe, [["", "none"], ...probes], (probe) => update({ probe, low: "", high: "" })) : null,
     el("label", { class: "check" }, el("input", {

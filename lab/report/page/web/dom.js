@@ -38,12 +38,14 @@ function choice(label, value, options, onchange) {
   return el("label", { class: "field" }, el("span", {}, label), select);
 }
 
-function slider(label, value, low, high, step, oninput) {
+// A slider for a number of the state; it follows when the number is changed elsewhere.
+function slider(label, key, low, high, step) {
+  const oninput = (event) => update({ [key]: Number(event.target.value) }, true);
   return el(
     "label",
     { class: "field" },
     el("span", {}, label),
-    el("input", { type: "range", min: low, max: high, step, value, oninput: (event) => oninput(Number(event.target.value)) }),
+    el("input", { type: "range", min: low, max: high, step, value: STATE[key], "data-key": key, oninput }),
   );
 }
 

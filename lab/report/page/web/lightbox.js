@@ -41,9 +41,9 @@ function stage(image, reference) {
 }
 
 function stageControls() {
-  const parts = [slider("Zoom", STATE.zoom, 1, 8, 0.25, (zoom) => update({ zoom }, true))];
-  if (STATE.mode === "slider") parts.push(slider("Line", STATE.split, 0, 100, 1, (split) => update({ split }, true)));
-  if (STATE.mode === "diff") parts.push(slider("Amplify", STATE.amp, 1, 10, 1, (amp) => update({ amp }, true)));
+  const parts = [slider("Zoom", "zoom", 1, 8, 0.25)];
+  if (STATE.mode === "slider") parts.push(slider("Line", "split", 0, 100, 1));
+  if (STATE.mode === "diff") parts.push(slider("Amplify", "amp", 1, 10, 1));
   return el("div", { class: "bar" }, parts);
 }
 
@@ -62,7 +62,7 @@ function facts(image, reference) {
   ];
   if (run) {
     made.push(["Training seed", image.seed], ["Adapter weight", image.weight], ["Run", run.id]);
-    for (const [name, value] of Object.entries(run.facts)) made.push([name.replaceAll("_", " "), value]);
+    for (const [name, value] of Object.entries(run.facts)) if (value !== null) made.push([name.replaceAll("_", " "), value]);
     if (run.check) made.push(["Loss on training images", `${number(run.check.loss_adapter)} (base ${number(run.check.loss_base)})`]);
   }
   made.push(["File", image.file]);
@@ -73,10 +73,10 @@ function facts(image, reference) {
   });
   const arm = run && DATA.arms[image.arm];
   return [
-    table("Measured", probes, ["", "here", ...(reference ? ["reference", "shift"] : [])]),
     table("Differs from the reference", differences(image, reference), ["", "here", "reference"]),
     table("How it was made", made),
     arm ? strip("Training images of this arm", arm.training.map((item) => [item, item.caption])) : null,
+    table("Measured", probes, ["", "here", ...(reference ? ["reference", "shift"] : [])]),
     run ? el("details", {}, el("summary", {}, "All settings"), table("", Object.entries(settingsOf(image)))) : null,
   ];
 }

@@ -4,10 +4,7 @@ function render(quiet) {
   document.documentElement.dataset.theme = STATE.theme;
   if (quiet) {
     byId("grid").style.setProperty("--size", `${STATE.size}px`);
-    for (const input of document.querySelectorAll("input[type=range]")) {
-      const name = { "Line": "split", "Amplify": "amp", "Size": "size", "Zoom": "zoom", "Zoom into all": "zoom" }[input.parentElement.firstChild.textContent];
-      if (name) input.value = STATE[name];
-    }
+    for (const input of document.querySelectorAll("input[data-key]")) input.value = STATE[input.dataset.key];
     for (const root of [byId("grid"), byId("lightbox")]) applyCompare(root);
     return;
   }
@@ -39,10 +36,11 @@ function moveFocus(event) {
 function onKey(event) {
   const typing = event.target.closest && event.target.closest("input, select, textarea");
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const pressed = event.target.closest && event.target.closest("button:not(.picture), summary, a");
   const mode = MODES[Number(event.key) - 1];
   const arrow = event.key.startsWith("Arrow");
   if (mode) update({ mode: mode[0] });
-  else if (event.key === " " && STATE.mode === "blink") flip();
+  else if (event.key === " " && STATE.mode === "blink" && !pressed) flip();
   else if (event.key === "+" || event.key === "=") update({ size: Math.min(384, STATE.size + 16) }, true);
   else if (event.key === "-") update({ size: Math.max(32, STATE.size - 16) }, true);
   else if (arrow && byId("lightbox").open) {

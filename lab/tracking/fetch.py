@@ -1,0 +1,60 @@
+"""Read an experiment back from MLflow: the files that its runs carry, laid out as run folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab.errors import LabError, unknown
+from lab.tracking.store import connect, reported
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+__all__ = ["fetch_experiment"]
+
+_TABLES = (".json", ".csv")
+
+
+def fetch_experiment(name: str, uri: str, runs: Path) -> None:
+    """Download the tables of an experiment to `runs/<name>`: all but images and adapters.
+
+    Args:
+        name: The experiment's name.
+        uri: The address of the tracking store.
+        runs: An empty folder.
+
+    Raises:
+        LabError: If the store does not have the experiment.
+        TrackingUnreachable: If the store cannot be used.
+    """
+    client = connect(uri)
+    with reported(uri):
+        experiment = client.get_experiment_by_name(name)
+        if experiment is None:
+            known = [other.name for other in client.search_experiments()]
+            raise LabError(unknown(f"{uri}: experiment", name, known))
+        for run in _all_runs(client, experiment.experiment_id):
+            key = run.data.tags.get("lab.run_id", "")
+            folder = runs / name if key == "summary" else runs / name / key
+            if key and key != "base":
+                _download_tables(client, run.info.run_id, folder)
+
+
+def _all_runs(client: MlflowClient, experiment_id: str) -> list[Run]:
+    found: list[Run] = []
+    token = None
+    while True:
+        page = client.search_runs([experiment_id], page_token=token)
+        found += page
+        token = page.token
+        if not token:
+            return found
+
+
+def _download_tables(client: MlflowClient, run_id: str, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for artifact in client.list_artifacts(run_id):
+        if not artifact.is_dir and artifact.path.endswith(_TABLES):
+            client.download_artifacts(run_id, artifact.path, str(folder))
