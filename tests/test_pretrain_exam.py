@@ -47,6 +47,8 @@ def test_scenes_of_other_questions_are_wrong_answers(some_artwork):
     for area in ("colour", "background", "shape", "count", "sides"):
         first = by_area[area][0]
         others = [q for q in by_area[area] if q.answer != first.answer]
+        if area == "sides":  # "A left of B" is "B right of A": keep A first
+            others = [q for q in others if q.answer.split()[:2] == first.answer.split()[:2]]
         scenes = [q.draw(array_generator(0, "dataset", 1)) for q in others]
         assert not any(read_answer(first, scene) for scene in scenes), area
 
@@ -62,7 +64,7 @@ def test_without_artwork_only_shapes_are_asked():
     asked = questions(NO_ARTWORK)
     assert {"noun", "monster"}.isdisjoint(question.area for question in asked)
     words = {word for question in asked for word in question.prompt.split()}
-    assert words.isdisjoint(NOUNS)
+    assert words.isdisjoint(set(NOUNS) - {"orange"})  # the colour
 
 
 def test_the_noun_with_the_highest_odds_is_read(some_artwork, monkeypatch):

@@ -12,7 +12,7 @@ from lab.pretrain.artwork import Sprites
 from lab.pretrain.backgrounds import CANVAS_PX, draw_plain, jittered_colour
 from lab.pretrain.objects import draw_icon, draw_shape, tinted
 from lab.pretrain.scenes import SCENE_PX, place
-from lab.pretrain.vocabulary import COUNT_WORDS, MONSTERS, is_held_out, plural
+from lab.pretrain.vocabulary import COUNT_WORDS, MONSTERS, is_held_out, plural, with_article
 
 __all__ = ["COMMON_NOUNS", "Question", "questions"]
 
@@ -107,7 +107,7 @@ class _Poser:
             chosen = chosen[: 2 if position < len(_COLOURED) else 0]
             chosen += [("colour, unseen pair", colour) for colour in unseen[:1]]
             for area, colour in chosen:
-                prompt = f"a {colour} {name} on a white background"
+                prompt = f"{with_article(f'{colour} {name}')} on a white background"
                 found.append(Question(area, prompt, colour, self.single(name, colour)))
         return found
 
@@ -235,7 +235,9 @@ class _Poser:
     def nouns(self) -> list[Question]:
         """The commonest nouns, in their own colours."""
         return [
-            Question("noun", f"a {noun} on a white background", noun, self.single(noun))
+            Question(
+                "noun", f"{with_article(noun)} on a white background", noun, self.single(noun)
+            )
             for noun in COMMON_NOUNS
         ]
 

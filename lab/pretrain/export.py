@@ -58,8 +58,13 @@ def export_pipeline(
         # Where a part was loaded from says nothing about it, and would change the fingerprint.
         config = read_json(beside / name / "config.json")
         config.pop("_name_or_path", None)
+        if "dtype" in config:  # transformers would load halves beside diffusers' singles
+            config["dtype"] = "float32"
         write_json(beside / name / "config.json", config)
-    tokenizer.save_pretrained(beside / "tokenizer")
+    fresh = copy.deepcopy(tokenizer)  # using a tokenizer leaves its last padding in what it saves
+    fresh.backend_tokenizer.no_padding()
+    fresh.backend_tokenizer.no_truncation()
+    fresh.save_pretrained(beside / "tokenizer")
     schedule.save_pretrained(beside / "scheduler")
     write_json(beside / "model_index.json", _INDEX)
     if folder.exists():

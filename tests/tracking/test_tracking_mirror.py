@@ -9,9 +9,6 @@ from lab.config import TrackingConfig
 from lab.tracking import TrackingUnreachable, mirror_run, mirror_sweep, sync, tracking_uri
 from lab.tracking.mosaic import draw_mosaic
 
-# MLflow 3.17 on SQLAlchemy 2.1; nothing the lab can do about it.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
-
 
 def experiment_of(client):
     return client.get_experiment_by_name("rank_shapes")

@@ -8,9 +8,6 @@ import pytest
 from lab.tracking import mirror_run, mirror_sweep
 from lab.tracking.ui import free_port, running_ui, ui_command
 
-# MLflow 3.17 on SQLAlchemy 2.1; nothing the lab can do about it.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
-
 
 def test_port_in_use_is_passed_over():
     first = free_port()
