@@ -58,12 +58,14 @@ def conclude(
         with watch.stage("base model images"):
             _base_images(outcomes, datasets, resident, display)
         _training_images(outcomes, datasets, folder, runs)
-        record = _record(jobs, outcomes, conclusion, began)
+        record = _record(jobs, outcomes, began)
         with watch.stage("comparison"):
             write_json(folder / "sweep.json", record | {"stage_seconds": watch.seconds})
             for line in report(folder, runs, config.experiment.claims):
                 display.say(line)
-        write_json(folder / "sweep.json", record | {"stage_seconds": watch.seconds})
+        # Named last: a comparison that was cut off is made again.
+        finished = {"stage_seconds": watch.seconds, "conclusion": conclusion}
+        write_json(folder / "sweep.json", record | finished)
     display.say(f"comparison  {folder / 'report' / 'index.html'}")
     display.say(f"sheets      {folder / 'sheets'}")
     display.say(f"MLflow      make ui EXP={config.experiment.name}")
@@ -86,8 +88,9 @@ def report(folder: Path, runs: Path, claims: Mapping[str, ClaimConfig]) -> list[
 
 def _judge(folder: Path, runs: Path, claims: Mapping[str, ClaimConfig]) -> list[str]:
     """Write the verdict table; a sweep that cannot be judged as a whole is not judged at all."""
-    table = folder / "verdicts.csv"
-    table.unlink(missing_ok=True)
+    table, parquet = folder / "verdicts.csv", folder / "verdicts.parquet"
+    for old in (table, parquet):
+        old.unlink(missing_ok=True)
     if not claims:
         return []
     sweep = open_sweep(folder.name, runs)
@@ -96,7 +99,7 @@ def _judge(folder: Path, runs: Path, claims: Mapping[str, ClaimConfig]) -> list[
     except LabError as error:
         return [f"no verdicts: {line}" for line in error.mistakes]
     write_bytes(table, verdicts.to_csv(index=False, lineterminator="\n").encode())
-    verdicts.to_parquet(folder / "verdicts.parquet", index=False)
+    write_bytes(parquet, verdicts.to_parquet(index=False))
     return []
 
 
@@ -186,9 +189,7 @@ def _different(datasets: Sequence[Dataset]) -> list[Dataset]:
     return list({dataset.content_hash: dataset for dataset in datasets}.values())
 
 
-def _record(
-    jobs: Sequence[Job], outcomes: Sequence[Outcome], conclusion: str, began: float
-) -> dict[str, Any]:
+def _record(jobs: Sequence[Job], outcomes: Sequence[Outcome], began: float) -> dict[str, Any]:
     from lab.run import git_commit
 
     experiment = jobs[0].config.experiment
@@ -214,5 +215,4 @@ def _record(
         "started": datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": " ".join(["python -m lab", *sys.argv[1:]]),
-        "conclusion": conclusion,
     }

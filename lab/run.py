@@ -33,9 +33,8 @@ from lab.train.loop import train_adapter
 
 __all__ = ["Progress", "execute_run", "git_commit"]
 
-PRIOR_SEEDS = (
-    1_000_000  # prior images start at this generation seed, far from those that are judged
-)
+# Prior images start at this generation seed, far from those that are judged.
+PRIOR_SEEDS = 1_000_000
 
 
 class Progress(Protocol):

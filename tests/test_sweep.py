@@ -244,3 +244,19 @@ def test_every_bad_image_is_named_and_nothing_is_written(sweep, tmp_path, capsys
     assert "broken.png" in lines
     assert "empty.png" in lines
     assert results(tmp_path / "runs") == {}
+
+
+def test_a_comparison_that_was_cut_off_is_made_again(sweep, tmp_path, monkeypatch):
+    page = tmp_path / "base_monster_colored" / "report" / "index.html"
+    assert sweep(tmp_path, "seed=0") == 0
+    page.write_text("of an earlier sweep")
+
+    def dying(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lab.report.sheets.write_sheets", dying)
+        with pytest.raises(Killed):
+            sweep(tmp_path)
+    assert sweep(tmp_path) == 0
+    assert page.read_text() != "of an earlier sweep"
