@@ -10,6 +10,11 @@ An epsilon model on the scaled-linear schedule, like Stable Diffusion 1.5. With
 The weight lifts the noisy times, which decide backgrounds and layout and would otherwise get 1.5 %
 of the loss; it changes no target, so the model stays an ordinary epsilon model.
 
+Matrices are trained with Muon, the rest with AdamW: from the same weights, on the same 6,400
+samples, the loss on unseen scenes came to 0.0175 with Muon and 0.0195 with AdamW alone, and what
+the right word for a shape is worth (the loss with a wrong word minus that with the right one) to
+1.0e-4 and 0.2e-4; a step takes 1.3 times as long.
+
 The learning rate is constant after a warm-up and falls linearly to zero at the end, so that
 training can be continued from the last checkpoint before the fall.
 """
@@ -26,6 +31,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import CLIPTextModel
 
+from lab.pretrain.muon import MuonWithAdamW
 from lab.pretrain.resumable import average_into, averaged_copy, load_state, save_state
 from lab.seeds import tensor_generator
 
@@ -152,11 +158,7 @@ class DiffusionTraining:
         self.averaged_text_encoder = averaged_copy(text_encoder)
         self.schedule = build_schedule()
         self._weights = two_sided_weight(self.schedule.alphas_cumprod)
-        groups = [
-            {"params": list(unet.parameters()), "scale": 1.0},
-            {"params": list(text_encoder.parameters()), "scale": config.text_rate},
-        ]
-        self.optimizer = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.99), weight_decay=0.01)
+        self.optimizer = MuonWithAdamW([(unet, 1.0), (text_encoder, config.text_rate)])
 
     def train(self, data: TrainingData, until_step: int) -> Iterator[float]:
         """Train to `until_step`, yielding the loss of every step."""
@@ -212,7 +214,7 @@ class DiffusionTraining:
         share = self.config.learning_rate * self.learning_rate_share()
         for group in self.optimizer.param_groups:
             group["lr"] = share * group["scale"]
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         loss.backward()
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         nn.utils.clip_grad_norm_(parameters, self.config.clip_norm)

@@ -32,10 +32,10 @@ from lab.pretrain.exam_checks import (
     shape_read,
     side_is_right,
 )
-from lab.pretrain.exam_scenes import COMMON_NOUNS, Question, questions
+from lab.pretrain.exam_scenes import Question, questions
 from lab.pretrain.noun_classifier import NounClassifier, load_classifier
 from lab.pretrain.sheets import draw_prompt, prompt_sheet
-from lab.pretrain.vocabulary import MONSTERS
+from lab.pretrain.vocabulary import COMMON_NOUNS, MONSTERS
 from lab.pretrain.world import held_out_scenes
 from lab.seeds import array_generator
 from lab.store import write_rows

@@ -9,11 +9,12 @@ from PIL import Image, ImageDraw
 
 from lab.pretrain.artwork import Sprites
 from lab.pretrain.backgrounds import jittered_colour
-from lab.pretrain.vocabulary import COLOURS, MONSTERS, NOUNS, SHAPES, is_held_out
+from lab.pretrain.vocabulary import COLOURS, COMMON_NOUNS, MONSTERS, NOUNS, SHAPES, is_held_out
 
 __all__ = ["Thing", "draw_icon", "draw_shape", "draw_thing", "tinted"]
 
-SHAPE_SHARE = 0.38  # of all things; the others are icons
+SHAPE_SHARE = 0.4  # of all things; the others are icons
+_NOUN_ODDS = (0.22, 0.58, 0.2)  # of a monster, one of the common nouns, any noun
 _SHAPE_ODDS = (0.27, 0.27, 0.27, 0.07, 0.06, 0.06)
 _TURNED = ("square", "triangle", "star")  # shapes that a small rotation leaves recognisable
 _SUPERSAMPLING = 4
@@ -63,7 +64,7 @@ def tinted(image: np.ndarray, colour: np.ndarray) -> np.ndarray:
     light = ((light - light.min()) / (np.ptp(light) + 1e-3))[..., None]
     colour = np.asarray(colour, np.float32)
     shade = colour * (0.35 + 1.08 * light)
-    highlight = colour + (255 - colour) * ((light - 0.6) / 0.4) * 0.55
+    highlight = colour + (255 - colour) * ((light - 0.6) / 0.4) * 0.3
     painted = np.clip(np.where(light < 0.6, shade, highlight), 0, 255).astype(np.uint8)
     return np.concatenate([painted, image[..., 3:]], axis=2)
 
@@ -135,7 +136,8 @@ def _outline_colour(fill: str, generator: Generator) -> str:
 
 
 def _random_icon(sprites: Sprites, side_px: int, generator: Generator) -> Thing:
-    noun = str(generator.choice(MONSTERS if generator.random() < 0.22 else NOUNS))
+    nouns = (MONSTERS, COMMON_NOUNS, NOUNS)[generator.choice(3, p=_NOUN_ODDS)]
+    noun = str(generator.choice(nouns))
     styles = sprites.index[noun]
     style = str(generator.choice(list(styles)))
     image = sprites.images[generator.choice(styles[style])]

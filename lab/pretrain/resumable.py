@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import nn
@@ -14,6 +14,16 @@ from torch import nn
 __all__ = ["average_into", "averaged_copy", "load_state", "save_state", "warmed_cosine"]
 
 Module = TypeVar("Module", bound=nn.Module)
+
+
+class Resumable(Protocol):
+    """An optimiser, or several that act as one."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state."""
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        """Continue from a state."""
 
 
 def averaged_copy(module: Module) -> Module:
@@ -40,7 +50,7 @@ def warmed_cosine(step: int, total_steps: int, warmup_steps: int, floor: float =
 
 
 def save_state(
-    path: Path, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer, step: int
+    path: Path, modules: Mapping[str, nn.Module], optimizer: Resumable, step: int
 ) -> None:
     """Write weights, optimiser and step, replacing `path` only when the new file is complete."""
     state: dict[str, Any] = {name: module.state_dict() for name, module in modules.items()}
@@ -50,9 +60,7 @@ def save_state(
     partial.replace(path)
 
 
-def load_state(
-    path: Path, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer
-) -> int:
+def load_state(path: Path, modules: Mapping[str, nn.Module], optimizer: Resumable) -> int:
     """Read what `save_state` wrote into the modules and the optimiser; return the step."""
     state = torch.load(path, weights_only=True)
     for name, module in modules.items():

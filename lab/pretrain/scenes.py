@@ -40,15 +40,15 @@ class Scene:
 def draw_scene(sprites: Sprites, seed: int, index: int) -> Scene:
     """Draw scene `index` of the world `seed`.
 
-    Two thirds show one large thing; the rest are grids, counts and pairs.
+    Three in five show one large thing; the rest are grids, counts and pairs.
     """
     generator = np.random.default_rng([seed, index])
     kind = generator.random()
-    if kind < 0.66:
+    if kind < 0.6:
         canvas, caption, behind = _draw_single(sprites, generator)
-    elif kind < 0.76:
+    elif kind < 0.72:
         canvas, caption, behind = _draw_grid(sprites, generator)
-    elif kind < 0.88:
+    elif kind < 0.86:
         canvas, caption, behind = _draw_several(sprites, generator)
     else:
         canvas, caption, behind = _draw_pair(sprites, generator)

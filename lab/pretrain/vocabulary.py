@@ -10,6 +10,7 @@ from __future__ import annotations
 __all__ = [
     "BACKDROPS",
     "COLOURS",
+    "COMMON_NOUNS",
     "COUNT_WORDS",
     "ICONS",
     "MONSTERS",
@@ -54,6 +55,14 @@ _THINGS = (
 )  # fmt: skip
 
 NOUNS: tuple[str, ...] = (*MONSTERS, *_ANIMALS, *_FOOD, *_THINGS)
+
+# The nouns that scenes show most often, and that the exam asks for.
+COMMON_NOUNS: tuple[str, ...] = tuple(
+    "cat,dog,rabbit,bear,fox,lion,tiger,horse,cow,pig,elephant,monkey,duck,owl,penguin,frog,turtle,"
+    "snake,fish,shark,whale,octopus,crab,butterfly,bee,spider,unicorn,apple,banana,strawberry,"
+    "mushroom,hamburger,pizza,car,bus,bicycle,airplane,rocket,boat,house,tree,cactus,flower,sun,"
+    "umbrella,balloon,key,robot,skull,crown".split(",")
+)
 
 # Icon identifiers, where they are not simply the noun with hyphens.
 _ICON_NAMES: dict[str, tuple[str, ...]] = {
