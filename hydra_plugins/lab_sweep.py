@@ -93,7 +93,19 @@ class _SweepLauncher(Launcher):
 
 
 class ResidentLauncher(_SweepLauncher):
-    """Run the whole sweep in this process, on one resident base model."""
+    """Run the whole sweep on this machine, each process with one resident base model.
+
+    Args:
+        processes: How many share the runs; None for one for each core where that pays.
+    """
+
+    def __init__(self, processes: int | None = None) -> None:
+        raise_if(
+            [f"hydra.launcher.processes must be at least 1, got {processes!r}"]
+            if processes is not None and not (isinstance(processes, int) and processes >= 1)
+            else []
+        )
+        self.processes = processes
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
@@ -102,7 +114,7 @@ class ResidentLauncher(_SweepLauncher):
         from lab.sweep import run_sweep
 
         jobs = self.jobs(job_overrides)
-        outcomes = run_sweep(jobs)
+        outcomes = run_sweep(jobs, self.processes)
         return [
             JobReturn(
                 overrides=list(overrides),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.analysis import open_sweep
 from lab.arms import Job, factors_of, slug
+from lab.base_images import BASE, base_folder, draw_base_images
 from lab.config import ClaimConfig
 from lab.dataset import Dataset
 from lab.errors import LabError
@@ -22,12 +23,11 @@ from lab.sample.request import base_requests
 from lab.store import read_json, write_bytes, write_json, write_rows
 
 if TYPE_CHECKING:
-    from lab.sweep import Outcome, ResidentBase, Stopwatch
+    from lab.attempt import Outcome, ResidentBase
+    from lab.sweep import Stopwatch
     from lab.terminal import SweepDisplay
 
 __all__ = ["conclude", "print_conclusion", "report"]
-
-BASE = "base model"
 
 
 def conclude(
@@ -136,23 +136,15 @@ def _base_images(
 ) -> None:
     """Draw the base model's images, shared by all experiments; measure them for each dataset."""
     from lab.measure import measure_files
-    from lab.sample.draw import draw_images
 
     first = outcomes[0].run
-    runs, requests = runs_root(first.config), base_requests(first.config)
-    home = Path("_base") / first.identity["model"]["fingerprint"]
-    display.stage(BASE, "sample", len(requests))
-    if not all((runs / home / item.file).is_file() for item in requests):
-        base = resident.get(first)
-        draw_images(
-            base, None, requests, first.config, runs / home,
-            lambda done: display.advance(BASE, done),
-        )  # fmt: skip
+    draw_base_images(first, resident, display)
+    runs, home = runs_root(first.config), base_folder(first)
     rows = [
         {"role": item.role, "claim": item.claim, "prompt_set": item.prompt_set,
          "prompt": item.prompt, "generation_seed": item.generation_seed, "weight": item.weight,
          "file": str(home / item.file)}
-        for item in requests
+        for item in base_requests(first.config)
     ]  # fmt: skip
     measured = [
         {"dataset_hash": dataset.content_hash, **row}

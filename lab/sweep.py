@@ -6,40 +6,24 @@ that needs it, so a finished sweep is recognised in a second.
 
 from __future__ import annotations
 
-import gc
 import time
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab.arms import Job
+from lab.attempt import Outcome, ResidentBase
 from lab.compose import PROJECT
 from lab.dataset import Dataset, resolve_dataset
 from lab.errors import LabError, raise_if
 from lab.plan import PlannedRun, experiment_folder, plan_runs, runs_root
 from lab.store import exclusive
+from lab.workers import Task, carry_out, count_processes
 
 if TYPE_CHECKING:
-    from lab.model.base import BaseModel
     from lab.terminal import SweepDisplay
 
 __all__ = ["Job", "Outcome", "run_sweep"]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended."""
-
-    run: PlannedRun
-    status: str  # DONE, SKIPPED or FAILED
-    reason: str = ""
-
-    @property
-    def failed(self) -> bool:
-        """True when the run could not be finished."""
-        return self.status == "FAILED"
 
 
 class Stopwatch:
@@ -59,33 +43,12 @@ class Stopwatch:
             self.seconds[name] = self.seconds.get(name, 0.0) + spent
 
 
-class ResidentBase:
-    """Holds the one base model that is loaded, and loads another only when a run asks for it."""
-
-    def __init__(self) -> None:
-        self._key: tuple[str, str] | None = None
-        self._base: BaseModel | None = None
-
-    def get(self, run: PlannedRun) -> BaseModel:
-        """Return the base model of a run."""
-        from lab.model.base import load_base
-
-        fingerprint = run.identity["model"]["fingerprint"]
-        key = (fingerprint, run.config.model.precision)
-        if self._base is None or self._key != key:
-            self._base = None
-            gc.collect()  # the old model leaves before the new one comes: only one fits
-            cache = runs_root(run.config) / "_cache"
-            self._base = load_base(run.model_folder, fingerprint, cache, key[1])
-            self._key = key
-        return self._base
-
-
-def run_sweep(jobs: Sequence[Job]) -> list[Outcome]:
+def run_sweep(jobs: Sequence[Job], processes: int | None = 1) -> list[Outcome]:
     """Do what is missing of a sweep, then compare its arms.
 
     Args:
         jobs: Its jobs, all of one experiment and without mistakes.
+        processes: How many share the runs (see `lab.workers.count_processes`).
 
     Returns:
         One outcome per job, in their order.
@@ -112,11 +75,11 @@ def run_sweep(jobs: Sequence[Job]) -> list[Outcome]:
             mirror = LiveMirror(jobs[0].config.tracking, folder.parent, display.say)
             mirror.prepare()
             outcomes = []
-            for run, dataset in zip(planned, datasets, strict=True):
-                with watch.stage("runs"):
-                    outcomes.append(_attempt(run, dataset, resident, display))
+            for outcome in _all_outcomes(planned, datasets, processes, resident, display, watch):
+                outcomes.append(outcome)
                 with watch.stage("MLflow"):
-                    mirror.run(run.folder.path)
+                    mirror.run(outcome.run.folder.path)
+            outcomes.sort(key=lambda outcome: planned.index(outcome.run))
             conclude(jobs, outcomes, datasets, resident, display, watch, began)
             with watch.stage("MLflow"):
                 mirror.sweep(folder)
@@ -143,29 +106,31 @@ def _build_datasets(jobs: Sequence[Job]) -> list[Dataset]:
     return datasets
 
 
-def _attempt(
-    run: PlannedRun, dataset: Dataset, resident: ResidentBase, display: SweepDisplay
-) -> Outcome:
-    """Execute one run; whatever goes wrong is written into its folder and returned."""
-    if run.status == "DONE":
-        display.finish(run.name, "SKIPPED", "done before")
-        return Outcome(run, "SKIPPED")
-    try:
-        from lab.run import execute_run
-
-        execute_run(run, resident.get(run), dataset, display)
-    except Exception as error:  # the boundary that keeps one run's failure from the others
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        _record_failure(run, reason)
-        display.finish(run.name, "FAILED", reason)
-        return Outcome(run, "FAILED", reason)
-    display.finish(run.name, "DONE")
-    return Outcome(run, "DONE")
-
-
-def _record_failure(run: PlannedRun, reason: str) -> None:
-    try:
-        run.folder.fail(reason, traceback.format_exc())
-    except OSError:
-        # A full or vanished disk cannot hold the note; the sweep still reports the run as failed.
-        return
+def _all_outcomes(
+    planned: Sequence[PlannedRun],
+    datasets: Sequence[Dataset],
+    processes: int | None,
+    resident: ResidentBase,
+    display: SweepDisplay,
+    watch: Stopwatch,
+) -> Iterator[Outcome]:
+    """Yield the outcome of every run: those done before first, the others as they end."""
+    tasks = []
+    for run, dataset in zip(planned, datasets, strict=True):
+        if run.status == "DONE":
+            display.finish(run.name, "SKIPPED", "done before")
+            yield Outcome(run, "SKIPPED")
+        else:
+            tasks.append(Task(run, dataset))
+    count = count_processes(tasks, processes) if tasks else 0
+    if count > 1:
+        # Beside the runs, so that the comparison need not wait for them.
+        tasks.insert(0, Task(planned[0], datasets[0], base_only=True))
+        display.say(f"{count} processes, one for each core")
+    ended = carry_out(tasks, count, resident, display)
+    while True:
+        with watch.stage("runs"):
+            outcome = next(ended, None)
+        if outcome is None:
+            return
+        yield outcome

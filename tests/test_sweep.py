@@ -11,6 +11,7 @@ import pytest
 
 import lab.run
 import lab.store
+import lab.workers
 from lab.cli import main
 
 EXPERIMENT = "experiment=base_monster_colored"
@@ -136,6 +137,37 @@ def test_a_run_is_the_same_alone_and_in_any_order(reference, sweep, tmp_path):
         sweep(tmp_path, "seed=1,0", "dataset.tags.template='{colour} {trigger}','{trigger}'") == 0
     )
     assert results(tmp_path) == expected
+
+
+def test_processes_side_by_side_compute_the_same_bytes(reference, sweep, tmp_path, capsys):
+    assert sweep(tmp_path, "hydra.launcher.processes=2") == 0
+    assert "2 processes" in capsys.readouterr().out
+    assert results(tmp_path) == results(reference)
+
+
+def test_a_killed_process_fails_its_run_alone(reference, sweep, tmp_path, monkeypatch, capsys):
+    real = lab.workers._Worker.begin
+    begun = []
+
+    def begins(worker, task):
+        real(worker, task)
+        begun.append(task.name)
+        if len(begun) == 3:
+            worker.process.kill()
+
+    monkeypatch.setattr(lab.workers._Worker, "begin", begins)
+    assert sweep(tmp_path, "hydra.launcher.processes=2") == 1
+    assert "exit code -9" in capsys.readouterr().out
+    home = tmp_path / "base_monster_colored"
+    assert len(list(home.glob("*/FAILED.json"))) == 1
+    assert len(list(home.glob("*/DONE.json"))) == 3
+    assert sweep(tmp_path) == 0
+    assert results(tmp_path) == results(reference)
+
+
+def test_the_number_of_processes_is_checked(sweep, tmp_path, capsys):
+    assert sweep(tmp_path, "hydra.launcher.processes=0") == 2
+    assert "hydra.launcher.processes must be at least 1, got 0" in capsys.readouterr().err
 
 
 def test_a_failing_run_is_recorded_and_the_others_go_on(
