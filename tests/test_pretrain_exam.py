@@ -36,7 +36,7 @@ def test_true_scenes_are_right_answers(some_artwork):
     )
     # The grid probe misses the 4x4 grid of circles before the autoencoder has softened it.
     assert (right.groupby("area")["right"].mean() >= 0.85).all()
-    others = {"noun", "monster", "autoencoder", "autoencoder, mean of images"}
+    others = {"noun", "monster", "autoencoder", "autoencoder, pooled"}
     assert set(right["area"]) | others == set(BARS)
 
 
