@@ -160,8 +160,8 @@ def summary(answers: pd.DataFrame, decibels: np.ndarray) -> pd.DataFrame:
     Args:
         answers: What `take_exam` returned.
         decibels: Reconstruction quality of each held-out scene. The bar is for their mean, as
-            autoencoders are reported (Rombach et al. 2021, table 8, arXiv 2112.10752); the decibels
-            of the pooled squared error, which a few hard scenes lower, stand beside it.
+            autoencoders are reported (Rombach et al. 2021, table 8, arXiv 2112.10752); beside it
+            stand the decibels of the pooled squared error, which a few hard scenes lower.
     """
     found = answers.groupby("area", sort=False)
     table = pd.DataFrame(
