@@ -69,7 +69,7 @@ class DiffusionConfig:
     total_steps: int = 40_000
     decay_steps: int = 8_000
     empty_share: float = 0.1
-    ema: float = 0.9995
+    ema: float = 0.998
     clip_norm: float = 1.0
     seed: int = 0
 
