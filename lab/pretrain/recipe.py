@@ -38,7 +38,7 @@ class Recipe:
     text_layers: int = 3
     unet_widths: tuple[int, ...] = (96, 192, 256)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
-    checkpoint_every: int = 250
+    checkpoint_every: int = 100
     export_every: int = 1000
     sheet_images: int = 6
 
