@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.dataset import Dataset
@@ -39,9 +40,9 @@ class Outcome:
         return self.status == "FAILED"
 
 
-def is_small(run: PlannedRun) -> bool:
-    """Say whether one thread computes a run's UNet about as fast as several."""
-    weights = (run.model_folder / "unet").glob("*.safetensors")
+def is_small(model_folder: Path) -> bool:
+    """Say whether one thread computes a base model's UNet about as fast as several."""
+    weights = (model_folder / "unet").glob("*.safetensors")
     return sum(path.stat().st_size for path in weights) < SMALL_UNET_BYTES
 
 
@@ -62,7 +63,7 @@ class ResidentBase:
 
         from lab.model.base import load_base
 
-        if is_small(run):
+        if is_small(run.model_folder):
             torch.set_num_threads(1)
         fingerprint = run.identity["model"]["fingerprint"]
         key = (fingerprint, run.config.model.precision)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from lab.attempt import is_small
 from lab.compose import compose_run
 from lab.config import RunConfig
 from lab.method.adapter import Adapter
@@ -96,6 +97,8 @@ def main(overrides: Sequence[str]) -> None:
     config = compose_run([*overrides, f"train.num_steps={STEPS}"])
     with tempfile.TemporaryDirectory() as cache:
         folder = find_folder(config.model)
+        if is_small(folder):
+            torch.set_num_threads(1)  # as in a sweep, where a process for each core does the rest
         base = load_base(folder, "bench", Path(cache), config.model.precision)
         side = config.model.resolution_px // base.latent_factor
         pixels = np.random.default_rng(0).integers(
@@ -114,7 +117,7 @@ def main(overrides: Sequence[str]) -> None:
         seconds = _median_seconds(lambda: draw_batch(base, None, "monster", seeds, config))
         rows.append((f"sampling, {config.sample.num_steps} steps", bare, len(seeds) / seconds))
     print_rows(
-        f"{config.model.name}, {config.model.precision}, {torch.get_num_threads()} threads",
+        f"{config.model.name}, {config.model.precision}, {torch.get_num_threads()} thread(s)",
         ("what", "bare UNet per second", "lab per second", "share that is the bare UNet"),
         [(name, f"{bare:.1f}", f"{lab:.1f}", f"{lab / bare:.0%}") for name, bare, lab in rows],
     )

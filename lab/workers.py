@@ -58,7 +58,7 @@ def count_processes(tasks: Sequence[Task], wanted: int | None) -> int:
         return min(wanted, len(tasks))
     runs = [task.run for task in tasks if not task.base_only]
     steps = sum(run.config.train.num_steps for run in runs)
-    if len(runs) < 2 or steps < WORTH_STEPS or not all(map(is_small, runs)):
+    if len(runs) < 2 or steps < WORTH_STEPS or not all(is_small(run.model_folder) for run in runs):
         return 1
     import torch
 
