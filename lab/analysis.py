@@ -23,7 +23,10 @@ from lab.errors import LabError, unknown
 __all__ = ["Sweep", "open_sweep"]
 
 # The columns of an images table that are not probes, and those of them that hold words.
-IMAGE_COLUMNS = ("role", "claim", "prompt_set", "prompt", "generation_seed", "weight", "file")
+IMAGE_COLUMNS = (
+    *("role", "claim", "prompt_set", "prompt", "generation_seed", "weight", "step"),
+    "file",
+)
 TRAINING_COLUMNS = ("dataset_hash", "image_index", "caption", "file")
 _WORDS = {"arm", "role", "claim", "prompt_set", "prompt", "file", "dataset_hash", "caption"}
 # Parts of a configuration that say where and under which name, not what was done.
@@ -42,8 +45,9 @@ class Sweep:
             what `DONE.json` measured, and one column per configuration key.
         images: One row per image with its `role` (`arm`, `placebo`, `base`, `ceiling` or
             `training`), absolute `path`, `arm`, `run_id`, `train_seed`, prompt columns,
-            `generation_seed`, `weight`, one column per factor and one per probe. A training image
-            appears once for every arm that was trained on it.
+            `generation_seed`, `weight`, `step` (training steps behind it, 0 for the base model),
+            one column per factor and one per probe. A training image appears once for every arm
+            that was trained on it.
         losses: One row per logged step: `run_id`, `arm`, `seed`, `step`, `loss`, ...
         controls: The base model's rows of `images` once for every arm: probes that compare with
             the training set have another value beside each.
@@ -78,10 +82,20 @@ class Sweep:
         """Labels of the arms in the order of the experiment."""
         return [arm["label"] for arm in self.record.get("arms", [])]
 
+    @property
+    def has_steps(self) -> bool:
+        """Whether images were drawn at several training steps of a run."""
+        return len(self.final_images) < len(self.images)
+
+    @cached_property
+    def final_images(self) -> pd.DataFrame:
+        """The rows of `images` without those that a run drew before its last training step."""
+        return self.images[_is_final(self.images)]
+
     @cached_property
     def measurements(self) -> pd.DataFrame:
-        """One row per image and probe: the tidy frame that `lab.judge.judge` takes."""
-        own = self.images[~self.images["role"].isin(("base", "ceiling"))]
+        """One row per final image and probe: the tidy frame that `lab.judge.judge` takes."""
+        own = self.final_images[~self.final_images["role"].isin(("base", "ceiling"))]
         rows = pd.concat([own, self.controls], ignore_index=True)
         keys = [column for column in rows if column not in {*self.probes, "path"}]
         return rows.melt(id_vars=keys, value_vars=self.probes, var_name="probe")
@@ -147,6 +161,12 @@ def open_sweep(name: str, runs: str | Path = "runs", *, tracking_uri: str | None
     )
 
 
+def _is_final(images: pd.DataFrame) -> pd.Series[bool]:
+    """Return which images no later step of the same run has; all that belong to no run."""
+    last = images.groupby("run_id")["step"].transform("max")
+    return (images["run_id"] == "") | (images["step"] == last)
+
+
 _ADDED = ("path", "arm", "run_id", "train_seed")
 
 
@@ -206,6 +226,8 @@ def _run_images(folder: Path, entry: Mapping[str, Any]) -> pd.DataFrame:
     if table.empty:
         return table
     home = folder / entry["run_id"]
+    if "step" not in table:  # drawn before there was a choice of steps
+        table["step"] = entry["config"]["train"]["num_steps"]
     return table.assign(
         path=[str(home / file) for file in table["file"]],
         role=entry["run"].get("role", "arm"),
@@ -220,7 +242,7 @@ def _base_images(root: Path, folder: Path, runs: pd.DataFrame) -> pd.DataFrame:
     table = _read_table(folder / "base.csv")
     if table.empty or runs.empty:
         return pd.DataFrame()
-    table = table.assign(path=[str(root / file) for file in table["file"]])
+    table = table.assign(path=[str(root / file) for file in table["file"]], step=0)
     return _arms_of_datasets(runs).merge(table, on="dataset_hash")
 
 
@@ -262,7 +284,7 @@ def _with_factors(
     images = images.reindex(columns=[*wanted, *probes])
     for column in ("run_id", "claim", "prompt_set", "prompt", "dataset_hash", "caption"):
         images[column] = images[column].astype(object).fillna("").astype(str)
-    for column in ("train_seed", "generation_seed", "image_index"):
+    for column in ("train_seed", "generation_seed", "image_index", "step"):
         images[column] = images[column].astype("Int64")
     for key in factors:
         chosen = [levels.get(arm, {}).get(key) for arm in images["arm"]]

@@ -112,7 +112,7 @@ def print_conclusion(folder: Path) -> None:
         print_verdicts(sweep.verdicts)
         return
     shown = [name for name in sweep.probes if sweep.images[name].notna().any()]
-    drawn = sweep.images[sweep.images["role"] != "training"]
+    drawn = sweep.final_images[sweep.final_images["role"] != "training"]
     means = drawn.groupby(["arm", "prompt_set"], sort=False)[shown].mean().reset_index()
     print_table(means, "probe means by arm and prompt set")
 
@@ -143,7 +143,7 @@ def _base_images(
     rows = [
         {"role": item.role, "claim": item.claim, "prompt_set": item.prompt_set,
          "prompt": item.prompt, "generation_seed": item.generation_seed, "weight": item.weight,
-         "file": str(home / item.file)}
+         "step": item.step, "file": str(home / item.file)}
         for item in base_requests(first.config)
     ]  # fmt: skip
     measured = [

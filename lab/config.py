@@ -9,7 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from lab.settings import at_least, between, more_than, not_empty, one_of, setting
+from lab.settings import (
+    at_least,
+    between,
+    each_at_least,
+    more_than,
+    not_empty,
+    one_of,
+    setting,
+)
 
 __all__ = [
     "AdapterConfig",
@@ -174,6 +182,9 @@ class SampleConfig:
     negative_prompt: str = setting("", off="")
     # 1 is the adapter as trained, 0 the base model.
     adapter_weights: list[float] = setting([1.0], not_empty(), identity=False)
+    # Training steps after which images are drawn as well, from the adapter as it was then. Those
+    # that a run does not reach are left out, the last one is always there.
+    at_steps: list[int] = setting([], each_at_least(1), identity=False)
     batch_size: int = setting(16, at_least(1))
 
     def mistakes(self, prefix: str) -> list[str]:

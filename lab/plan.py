@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -151,20 +150,13 @@ def _status(run: PlannedRun) -> tuple[str, str]:
     if folder.adapter.is_file():
         return "PARTIAL", "trained; images or measurements are missing"
     if folder.checkpoint.is_file():
-        return "PARTIAL", f"trained to step {_checkpoint_step(folder.checkpoint)}"
+        return "PARTIAL", f"trained to step {folder.checkpoint_step}"
     if folder.path.is_dir():
         return "PARTIAL", "begun"
     different = _different_keys(run)
     if different:
         return "STALE", "an earlier run of this arm and seed differs in " + ", ".join(different)
     return "NEW", ""
-
-
-def _checkpoint_step(path: Path) -> int:
-    """Read the step from a safetensors file's header: eight bytes of length, then JSON."""
-    with path.open("rb") as stream:
-        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-    return int(json.loads(header["__metadata__"]["position"])["step"])
 
 
 def _different_keys(run: PlannedRun) -> list[str]:

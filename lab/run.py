@@ -9,14 +9,18 @@ wherever it was interrupted.
 
 from __future__ import annotations
 
+import math
 import platform
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
+
+import pandas as pd
 
 from lab.config import RunConfig
 from lab.dataset import Dataset
@@ -25,16 +29,19 @@ from lab.method.adapter import Adapter
 from lab.model.base import BaseModel
 from lab.plan import PlannedRun
 from lab.sample.draw import draw_batch, draw_images
-from lab.sample.request import run_requests
-from lab.store import write_json, write_rows
+from lab.sample.request import ImageRequest, run_requests, sampled_steps
+from lab.store import RunFolder, write_json, write_rows
 from lab.train.check import manipulation_check
+from lab.train.checkpoint import TrainingLog
 from lab.train.examples import TrainingSet, encode_examples
-from lab.train.loop import train_adapter
+from lab.train.loop import TrainingFailed, TrainResult, train_adapter
 
 __all__ = ["Progress", "execute_run", "git_commit"]
 
 # Prior images start at this generation seed, far from those that are judged.
 PRIOR_SEEDS = 1_000_000
+# How far the losses of a repeated training may lie from those of the first time, as a share.
+SAME_LOSS = 0.01
 
 
 class Progress(Protocol):
@@ -59,21 +66,17 @@ def execute_run(run: PlannedRun, base: BaseModel, dataset: Dataset, progress: Pr
     folder, config = run.folder, run.config
     began = time.perf_counter()
     folder.begin(config=asdict(config), identity=run.identity, run=_record(run, dataset))
-    instances = encode_examples(base, dataset, "instance")
+    requests = run_requests(config)
     with Adapter(base, config.adapter, _adapter_seed(config)) as adapter:
-        if folder.adapter.is_file():
-            adapter.load(folder.adapter)
-        else:
-            _train(run, adapter, instances, _prior(base, dataset, config), progress)
+        _train(run, adapter, dataset, progress)
         trained = time.perf_counter()
-        requests = run_requests(config)
-        progress.stage(run.name, "sample", len(requests))
-        draw_images(base, adapter, requests, config, folder.path, _counter(progress, run.name))
+        _sample(run, adapter, requests, progress)
     sampled = time.perf_counter()
     progress.stage(run.name, "measure", len(requests))
     rows = [
         {"prompt_set": item.prompt_set, "prompt": item.prompt,
-         "generation_seed": item.generation_seed, "weight": item.weight, "file": item.file}
+         "generation_seed": item.generation_seed, "weight": item.weight, "step": item.step,
+         "file": item.file}
         for item in requests
     ]  # fmt: skip
     measured = measure_files(
@@ -90,17 +93,59 @@ def execute_run(run: PlannedRun, base: BaseModel, dataset: Dataset, progress: Pr
     )
 
 
-def _train(
-    run: PlannedRun, adapter: Adapter, instances: TrainingSet, prior: TrainingSet | None,
-    progress: Progress,
-) -> None:  # fmt: skip
-    """Train, and write the log, the manipulation check and the adapter, which comes last."""
+def _train(run: PlannedRun, adapter: Adapter, dataset: Dataset, progress: Progress) -> None:
+    """Train what is missing: the adapter, and what it was at earlier steps that are asked for.
+
+    A finished adapter that lacks such a step is trained again up to it. Every draw is fixed by its
+    step, so this takes the same way.
+    """
     folder, config = run.folder, run.config
-    progress.stage(run.name, "train", config.train.num_steps)
+    missing = [step for step in sampled_steps(config)[:-1] if not folder.snapshot(step).is_file()]
+    finished = folder.adapter.is_file()
+    if finished and not missing:
+        return
+    if missing and min(missing) <= folder.checkpoint_step:
+        folder.checkpoint.unlink()  # it lies behind a step that is wanted
+    until = max(missing) if finished else config.train.num_steps
+    provenance = {"run_id": run.run_id, "base": adapter.base.fingerprint}
+
+    def keep(log: TrainingLog) -> None:
+        if (step := len(log)) in missing:
+            if finished:
+                _check_same_way(log, folder)
+            adapter.save(folder.snapshot(step), provenance | {"step": step})
+
+    progress.stage(run.name, "train", until)
+    instances = encode_examples(adapter.base, dataset, "instance")
     result = train_adapter(
-        adapter, instances, prior, config.train, config.seed, folder.checkpoint,
-        lambda done, **figures: progress.advance(run.name, done, **figures),
+        adapter, instances, _prior(adapter.base, dataset, config), config.train, config.seed,
+        folder.checkpoint, lambda done, **figures: progress.advance(run.name, done, **figures),
+        keep, until,
     )  # fmt: skip
+    if not finished:
+        _write_training(folder, result, adapter, instances)
+        adapter.save(folder.adapter, provenance)
+    folder.checkpoint.unlink(missing_ok=True)
+
+
+def _check_same_way(log: TrainingLog, folder: RunFolder) -> None:
+    """Raise if a training that was repeated does not see the losses of the first time.
+
+    What may differ is rounding: kernels of another device or version.
+    """
+    first = pd.read_csv(folder.path / "train.csv")["loss"]
+    for row, loss in zip(log, first, strict=False):
+        if not math.isclose(row["loss"], loss, rel_tol=SAME_LOSS):
+            raise TrainingFailed(
+                f"training again gives loss {row['loss']:.6g} at step {row['step']}, the first "
+                f"time it was {loss:.6g}: remove {folder.path} to train this run anew"
+            )
+
+
+def _write_training(
+    folder: RunFolder, result: TrainResult, adapter: Adapter, instances: TrainingSet
+) -> None:
+    """Write the log, the speed and the manipulation check of a finished training."""
     write_rows(folder.path / "train.csv", result.log, list(result.log[0]))
     if result.performance:
         write_rows(
@@ -110,8 +155,22 @@ def _train(
     write_json(
         folder.path / "checks.json", check | {"num_trainable_parameters": adapter.num_parameters}
     )
-    adapter.save(folder.adapter, {"run_id": run.run_id, "base": adapter.base.fingerprint})
-    folder.checkpoint.unlink(missing_ok=True)
+
+
+def _sample(
+    run: PlannedRun, adapter: Adapter, requests: Sequence[ImageRequest], progress: Progress
+) -> None:
+    """Draw the images of each training step from the adapter as it was then."""
+    folder, config = run.folder, run.config
+    progress.stage(run.name, "sample", len(requests))
+    there = 0
+    for step, group in groupby(requests, key=lambda item: item.step):
+        last = step == config.train.num_steps
+        adapter.load(folder.adapter if last else folder.snapshot(step))
+        chosen = list(group)
+        counter = _counter(progress, run.name, there)
+        draw_images(adapter.base, adapter, chosen, config, folder.path, counter)
+        there += len(chosen)
 
 
 def _prior(base: BaseModel, dataset: Dataset, config: RunConfig) -> TrainingSet | None:
@@ -135,8 +194,8 @@ def _adapter_seed(config: RunConfig) -> int:
     return config.seed if own is None else own
 
 
-def _counter(progress: Progress, name: str) -> Callable[[int], None]:
-    return lambda done: progress.advance(name, done)
+def _counter(progress: Progress, name: str, before: int = 0) -> Callable[[int], None]:
+    return lambda done: progress.advance(name, before + done)
 
 
 def _record(run: PlannedRun, dataset: Dataset) -> dict[str, Any]:

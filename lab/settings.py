@@ -22,6 +22,7 @@ __all__ = [
     "at_least",
     "between",
     "build_from_mapping",
+    "each_at_least",
     "find_mistakes",
     "identity_of",
     "more_than",
@@ -47,6 +48,13 @@ class Rule:
 def at_least(low: float) -> Rule:
     """Accept numbers `>= low`."""
     return Rule(f"at least {low:g}", lambda value: value >= low)
+
+
+def each_at_least(low: float) -> Rule:
+    """Accept lists whose numbers are all `>= low`."""
+    return Rule(
+        f"a list of numbers of at least {low:g}", lambda value: all(item >= low for item in value)
+    )
 
 
 def more_than(low: float) -> Rule:

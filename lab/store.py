@@ -102,6 +102,20 @@ class RunFolder:
         self.checkpoint = path / "checkpoint.safetensors"
         self.images = path / "images.csv"
 
+    def snapshot(self, step: int) -> Path:
+        """Where the adapter as it was after `step` training steps is kept."""
+        return self.path / "snapshots" / f"step{step:06d}.safetensors"
+
+    @property
+    def checkpoint_step(self) -> int:
+        """Finished steps of an interrupted training, 0 when there is none."""
+        if not self.checkpoint.is_file():
+            return 0
+        # A safetensors file begins with eight bytes of length and a header in JSON.
+        with self.checkpoint.open("rb") as stream:
+            header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+        return int(json.loads(header["__metadata__"]["position"])["step"])
+
     @property
     def done(self) -> dict[str, Any] | None:
         """What `DONE.json` says, None while the run is not finished."""

@@ -70,6 +70,17 @@ def test_requests_cross_prompts_seeds_and_weights(config):
     assert {item.role for item in requests} == {"arm"}
 
 
+def test_steps_behind_the_last_are_left_out_and_the_last_keeps_its_place(config):
+    plain = [item.file for item in run_requests(config)]
+    config.sample.at_steps = [100, 20, 300, 999, 100]
+    requests = run_requests(config)
+    assert [item.step for item in requests[:: len(plain)]] == [20, 100, 300]
+    assert [item.file for item in requests if item.step == 300] == plain
+    assert len({item.file for item in requests}) == 3 * len(plain)
+    assert {item.step for item in base_requests(config)} == {0}
+    assert {len({item.step for item in chunk}) for chunk in chunks(requests, 4)} == {1}
+
+
 def test_ceilings_are_drawn_from_the_base_model(config):
     config.experiment.claims = {"white": ClaimConfig("s", "p", "trigger", ceiling=["a cat"])}
     requests = base_requests(config)

@@ -65,6 +65,27 @@ def test_resumed_equals_uninterrupted(base, examples, tmp_path, optimizer, stop_
     assert log == resumed_log
 
 
+@pytest.mark.parametrize("settings", [{}, {"warmup_steps": 3, "optimizer": "adafactor"}])
+def test_the_adapter_at_a_step_is_that_of_a_run_as_long(base, examples, tmp_path, settings):
+    kept = {}
+    config = TrainConfig(num_steps=6, batch_size=2, **settings)
+    with Adapter(base, AdapterConfig(rank=2, dropout=0.3), 0) as adapter:
+
+        def keep(log):
+            kept[len(log)] = {name: tensor.clone() for name, tensor in adapter.state().items()}
+
+        train_adapter(
+            adapter, examples, None, config, 0, tmp_path / "a", lambda *_, **__: None, keep
+        )
+    assert list(kept) == [1, 2, 3, 4, 5, 6]
+    for steps in (4, 6):
+        alone, _ = train(
+            base, examples, tmp_path / "b", num_steps=steps,
+            adapter=AdapterConfig(rank=2, dropout=0.3), **settings,
+        )  # fmt: skip
+        assert equal(kept[steps], alone)
+
+
 def test_a_checkpoint_knows_its_step(base, examples, tmp_path):
     with pytest.raises(Killed):
         train(base, examples, tmp_path / "a", stop_after=5)

@@ -116,7 +116,7 @@ def leak_map(sweep: Sweep, arm: str, probes: Sequence[str] = ()) -> tuple[Figure
     """
     _check(sweep, [arm], probes)
     shown = list(probes) or sweep.probes
-    images = sweep.images
+    images = sweep.final_images
     drawn = images[(images["arm"] == arm) & (images["role"] != "training")]
     drawn = drawn[drawn["weight"] == 1]
     base = sweep.controls[(sweep.controls["arm"] == arm) & (sweep.controls["role"] == "base")]
@@ -147,7 +147,7 @@ def dose_curve(sweep: Sweep, probe: str, prompt_set: str) -> tuple[Figure, pd.Da
     prompts = sweep.record.get("prompts", {})
     if prompt_set not in prompts:
         raise LabError(unknown("prompt set", prompt_set, prompts))
-    images = sweep.images[sweep.images["prompt_set"] == prompt_set]
+    images = sweep.final_images[sweep.final_images["prompt_set"] == prompt_set]
     drawn = images[images["role"].isin(["arm", "placebo"])]
     keys = ["arm", "train_seed", "weight"]
     frame = drawn.groupby(keys, sort=False)[probe].mean().rename("value").reset_index()

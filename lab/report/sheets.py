@@ -13,11 +13,14 @@ from lab.arms import slug
 from lab.identity import content_id
 from lab.report.grid import draw_grid
 
-__all__ = ["sample_sheet", "write_sheets"]
+__all__ = ["sample_sheet", "step_sheet", "write_sheets"]
 
 
 def write_sheets(sweep_folder: Path) -> list[Path]:
-    """Write the sheets of a sweep to its folder `sheets/`, one per prompt and adapter weight.
+    """Write the sheets of a sweep to its folder `sheets/`.
+
+    There is one for each prompt and adapter weight, and where images were drawn at several
+    training steps one more for each prompt.
 
     Args:
         sweep_folder: The experiment's folder under `runs/`.
@@ -30,22 +33,28 @@ def write_sheets(sweep_folder: Path) -> list[Path]:
     folder.mkdir(exist_ok=True)
     samples = sweep.images[sweep.images["role"].isin(["arm", "placebo"])]
     written: list[Path] = []
-    columns = ["prompt_set", "prompt", "weight"]
-    for prompt_set, prompt, weight in samples[columns].drop_duplicates().itertuples(index=False):
-        sheet, _ = sample_sheet(sweep, prompt_set, prompt, weight)
-        stem = f"{slug(prompt_set)}-{slug(prompt)}" + ("" if weight == 1 else f"-w{weight:g}")
+
+    def save(sheet: Image.Image, stem: str, prompt: str) -> None:
         path = folder / f"{stem}.png"
         if path in written:  # prompts that differ only in signs a file name cannot hold
             path = folder / f"{stem}-{content_id(prompt)[:6]}.png"
         sheet.save(path)
         written.append(path)
+
+    columns = ["prompt_set", "prompt", "weight"]
+    for prompt_set, prompt, weight in samples[columns].drop_duplicates().itertuples(index=False):
+        stem = f"{slug(prompt_set)}-{slug(prompt)}"
+        of_weight = "" if weight == 1 else f"-w{weight:g}"
+        save(sample_sheet(sweep, prompt_set, prompt, weight)[0], stem + of_weight, prompt)
+        if weight == 1 and sweep.has_steps:
+            save(step_sheet(sweep, prompt_set, prompt)[0], f"steps-{stem}", prompt)
     return written
 
 
 def sample_sheet(
     sweep: Sweep, prompt_set: str, prompt: str, weight: float = 1.0
 ) -> tuple[Image.Image, pd.DataFrame]:
-    """Show one prompt: a row for the base model and one per arm and training seed.
+    """Show one prompt after training: a row for the base model, one per arm and training seed.
 
     Columns are generation seeds: every picture of a column started from the same noise.
 
@@ -56,19 +65,52 @@ def sample_sheet(
         weight: The adapter weight; the base model's row is always there.
 
     Returns:
-        The sheet, and a row for each picture on it: `row`, `arm`, `train_seed`, `generation_seed`
-        and `path`.
+        The sheet, and a row for each picture on it: `row`, `arm`, `train_seed`, `step`,
+        `generation_seed` and `path`.
     """
-    images = sweep.images
+    base, arms = _shown(sweep, sweep.final_images, prompt_set, prompt, weight)
+    arms = arms.assign(row=arms["arm"] + " · seed " + arms["train_seed"].astype(str))
+    return _sheet(sweep, prompt_set, prompt, base, arms, f"adapter weight {weight:g}")
+
+
+def step_sheet(sweep: Sweep, prompt_set: str, prompt: str) -> tuple[Image.Image, pd.DataFrame]:
+    """Show one prompt through training: a row for the base model, one per arm and training step.
+
+    All rows are of the first training seed, at adapter weight 1.
+
+    Args:
+        sweep: A sweep that drew images at several training steps.
+        prompt_set: The name of the prompt set.
+        prompt: The prompt.
+
+    Returns:
+        As `sample_sheet`.
+    """
+    base, arms = _shown(sweep, sweep.images, prompt_set, prompt, 1.0)
+    seed = arms["train_seed"].min()
+    arms = arms[arms["train_seed"] == seed]
+    arms = arms.assign(row=arms["arm"] + " · step " + arms["step"].astype(str))
+    return _sheet(sweep, prompt_set, prompt, base, arms, f"training seed {seed}")
+
+
+def _shown(
+    sweep: Sweep, images: pd.DataFrame, prompt_set: str, prompt: str, weight: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the base model's images of a prompt, and the arms' in the order of the experiment."""
     shown = images[(images["prompt_set"] == prompt_set) & (images["prompt"] == prompt)]
-    base = shown[shown["role"] == "base"].assign(row="base model")
     arms = shown[shown["role"].isin(["arm", "placebo"]) & (shown["weight"] == weight)]
     order = {label: index for index, label in enumerate(sweep.arms)}
-    arms = arms.assign(
-        row=arms["arm"] + " · seed " + arms["train_seed"].astype(str),
-        place=arms["arm"].map(order).fillna(len(order)),
-    ).sort_values(["place", "train_seed"], kind="stable")
-    frame = pd.concat([base, arms])[["row", "arm", "train_seed", "generation_seed", "path"]]
+    arms = arms.assign(place=arms["arm"].map(order).fillna(len(order)))
+    arms = arms.sort_values(["place", "train_seed", "step"], kind="stable")
+    return shown[shown["role"] == "base"], arms
+
+
+def _sheet(
+    sweep: Sweep, prompt_set: str, prompt: str, base: pd.DataFrame, arms: pd.DataFrame, note: str
+) -> tuple[Image.Image, pd.DataFrame]:
+    """Draw the rows that `arms` names below the base model's."""
+    columns = ["row", "arm", "train_seed", "step", "generation_seed", "path"]
+    frame = pd.concat([base.assign(row="base model"), arms])[columns]
     rows = list(dict.fromkeys(frame["row"]))
     seeds = sorted(frame["generation_seed"].dropna().unique())
     places = zip(frame["row"], frame["generation_seed"], frame["path"], strict=True)
@@ -79,7 +121,7 @@ def sample_sheet(
     sheet = draw_grid(
         cells,
         title=f"“{prompt}”" if prompt else "(empty prompt)",
-        note=f"{sweep.name} · prompt set {prompt_set} · adapter weight {weight:g} · "
+        note=f"{sweep.name} · prompt set {prompt_set} · {note} · "
         "a column shares its initial noise",
         rows=rows,
         columns=[f"seed {seed}" for seed in seeds],

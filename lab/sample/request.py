@@ -10,7 +10,14 @@ from lab.config import RunConfig
 from lab.identity import content_id
 from lab.settings import identity_of
 
-__all__ = ["ImageRequest", "base_requests", "chunks", "run_requests", "sampler_id"]
+__all__ = [
+    "ImageRequest",
+    "base_requests",
+    "chunks",
+    "run_requests",
+    "sampled_steps",
+    "sampler_id",
+]
 
 BASE_WEIGHT = 0.0
 
@@ -26,6 +33,7 @@ class ImageRequest:
         file: Its place below the run's folder.
         prompt_set: The experiment's name for the prompts it belongs to.
         claim: For a ceiling control, the claim it serves.
+        step: Training steps that the adapter has behind it; 0 is the base model.
     """
 
     prompt: str
@@ -34,6 +42,7 @@ class ImageRequest:
     file: str
     prompt_set: str = ""
     claim: str = ""
+    step: int = 0
 
     @property
     def role(self) -> str:
@@ -51,31 +60,40 @@ def sampler_id(config: RunConfig) -> str:
     return content_id(settings)
 
 
-def _file(sampler: str, weight: float, prompt: str, seed: int) -> str:
+def sampled_steps(config: RunConfig) -> list[int]:
+    """Return the training steps after which images are drawn, ascending; the last is the run's."""
+    last = config.train.num_steps
+    return sorted({step for step in config.sample.at_steps if step < last} | {last})
+
+
+def _file(place: str, weight: float, prompt: str, seed: int) -> str:
     folder = f"{slug(prompt, 32)}-{content_id(prompt)[:6]}"
-    return f"samples/{sampler}/w{weight:g}/{folder}/{seed:04d}.png"
+    return f"samples/{place}/w{weight:g}/{folder}/{seed:04d}.png"
 
 
 def _requests(
-    config: RunConfig, prompts: Iterable[tuple[str, str, str]], weight: float
+    config: RunConfig, prompts: Iterable[tuple[str, str, str]], weight: float, step: int
 ) -> list[ImageRequest]:
-    sampler = sampler_id(config)
+    place = sampler_id(config)
+    if 0 < step < config.train.num_steps:
+        place += f"/step{step}"
     return [
-        ImageRequest(prompt, seed, weight, _file(sampler, weight, prompt, seed), name, claim)
+        ImageRequest(prompt, seed, weight, _file(place, weight, prompt, seed), name, claim, step)
         for name, prompt, claim in prompts
         for seed in range(config.sample.num_images)
     ]
 
 
 def run_requests(config: RunConfig) -> list[ImageRequest]:
-    """Return the images of one run: prompts x generation seeds x adapter weights."""
+    """Return the images of one run: training steps x adapter weights x prompts x seeds."""
     prompts = [
         (name, prompt, "") for name, those in config.experiment.prompts.items() for prompt in those
     ]
     return [
         request
+        for step in sampled_steps(config)
         for weight in config.sample.adapter_weights
-        for request in _requests(config, prompts, weight)
+        for request in _requests(config, prompts, weight, step)
     ]
 
 
@@ -89,19 +107,19 @@ def base_requests(config: RunConfig) -> list[ImageRequest]:
         for name, claim in config.experiment.claims.items()
         for prompt in claim.ceiling
     ]
-    return _requests(config, prompts + ceilings, BASE_WEIGHT)
+    return _requests(config, prompts + ceilings, BASE_WEIGHT, 0)
 
 
 def chunks(requests: Sequence[ImageRequest], batch_size: int) -> list[list[ImageRequest]]:
-    """Group requests of one prompt and weight into batches of fixed composition.
+    """Group requests of one prompt, weight and training step into batches of fixed composition.
 
     An image's last bits depend on what it was computed beside. So a batch is drawn whole or not
     at all, and the same image asked for twice is drawn once.
     """
     unique = {request.file: request for request in requests}
-    grouped: dict[tuple[float, str], list[ImageRequest]] = {}
+    grouped: dict[tuple[int, float, str], list[ImageRequest]] = {}
     for request in unique.values():
-        grouped.setdefault((request.weight, request.prompt), []).append(request)
+        grouped.setdefault((request.step, request.weight, request.prompt), []).append(request)
     return [
         group[start : start + batch_size]
         for group in grouped.values()

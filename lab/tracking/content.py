@@ -60,7 +60,7 @@ class Content:
         points: Metrics.
         files: Files to store, each with its place among the artifacts ("" is the top).
         tables: File name to a table as the JSON that MLflow's table view reads.
-        pictures: Image key to the images shown together under it.
+        pictures: Image key and step to the images shown together there.
         dataset: Name, hash and captions of the training set.
         digest: Of everything above, as far as it comes from files.
     """
@@ -75,7 +75,7 @@ class Content:
     points: list[Point] = field(default_factory=list)
     files: list[tuple[Path, str]] = field(default_factory=list)
     tables: dict[str, str] = field(default_factory=dict)
-    pictures: dict[str, list[Path]] = field(default_factory=dict)
+    pictures: dict[tuple[str, int], list[Path]] = field(default_factory=dict)
     dataset: tuple[str, str, list[str]] | None = None
     digest: str = ""
 
@@ -106,7 +106,7 @@ def run_content(folder: Path, runs: Path) -> Content | None:
         params=_parameters(config, about["levels"]),
         tags=_run_tags(about),
         points=[*_history(folder), *_checks(folder), *probe_means(images)],
-        files=[(folder / name, "") for name in _RUN_FILES if (folder / name).exists()],
+        files=_run_files(folder),
         pictures=pictures_of(images),
         dataset=_dataset(about, config, runs),
     )
@@ -148,6 +148,11 @@ def experiment_content(
     content.tags, content.files, content.tables = tags, files, tables
     content.digest = _digest(content)
     return content
+
+
+def _run_files(folder: Path) -> list[tuple[Path, str]]:
+    files = [(folder / name, "") for name in _RUN_FILES if (folder / name).exists()]
+    return files + [(path, "snapshots") for path in sorted(folder.glob("snapshots/*"))]
 
 
 def _parameters(config: dict[str, Any], levels: Mapping[str, Any]) -> dict[str, str]:
@@ -211,7 +216,11 @@ def _digest(content: Content) -> str:
     """Hash what is mirrored; of files that are not text, name and size stand for the rest."""
     said = [_LAYOUT, content.name, content.failed, content.params, content.tags]
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
-    shown = [(path, key) for key, paths in content.pictures.items() for path in paths]
+    shown = [
+        (path, f"{key} {step}" if step else key)
+        for (key, step), paths in content.pictures.items()
+        for path in paths
+    ]
     for path, place in [*content.files, *shown]:
         digest.update(f"\0{place}/{path.name} {path.stat().st_size} ".encode())
         if path.suffix in (".json", ".csv", ".html"):

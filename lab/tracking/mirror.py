@@ -181,9 +181,8 @@ class _Experiment:
         if content.tables:
             shown = [{"path": name, "type": "table"} for name in content.tables]
             client.set_tag(run_id, "mlflow.loggedArtifacts", json.dumps(shown))
-        for key, paths in content.pictures.items():
-            # One step for every arm, however long it was trained: the comparison goes by step.
-            client.log_image(run_id, draw_mosaic(paths), key=key, step=0)
+        for (key, step), paths in content.pictures.items():
+            client.log_image(run_id, draw_mosaic(paths), key=key, step=step)
         if content.dataset is not None:
             client.log_inputs(run_id, [_dataset_input(*content.dataset)])
 

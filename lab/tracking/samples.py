@@ -19,14 +19,17 @@ __all__ = [
     "pictures_of",
     "probe_means",
     "read_table",
+    "step_key",
 ]
 
+# What image keys begin with: after training, and at each of several training steps.
+_FINAL, _STEPS = "final/", "steps/"
 # A key becomes part of a file name.
 _KEY_LENGTH = 100
 # The columns of an images table that are not probes.
 _IMAGE_COLUMNS = (
     *("dataset_hash", "role", "claim", "prompt_set", "prompt"),
-    *("generation_seed", "weight", "file"),
+    *("generation_seed", "weight", "step", "file"),
 )
 
 
@@ -46,6 +49,7 @@ class ImageRow:
     prompt_set: str
     prompt: str
     weight: float
+    step: int
     path: Path
     probes: dict[str, float]
 
@@ -65,6 +69,7 @@ def image_rows(rows: Iterable[Mapping[str, str]], home: Path) -> list[ImageRow]:
             row["prompt_set"],
             row["prompt"],
             float(row["weight"]),
+            int(row.get("step") or 0),
             home / row["file"],
             {k: float(v or "nan") for k, v in row.items() if k not in _IMAGE_COLUMNS},
         )
@@ -73,37 +78,63 @@ def image_rows(rows: Iterable[Mapping[str, str]], home: Path) -> list[ImageRow]:
 
 
 def probe_means(images: Sequence[ImageRow]) -> list[Point]:
-    """Average each probe over the images of a prompt set; NaN is an image it does not apply to."""
-    groups: dict[str, list[float]] = defaultdict(list)
+    """Average each probe over the images of a prompt set; NaN is an image it does not apply to.
+
+    Images of several training steps give a mean for each.
+    """
+    groups: dict[tuple[str, int], list[float]] = defaultdict(list)
+    once = len({image.step for image in images}) == 1
     for image in images:
         own = "" if image.weight in (0, 1) else f" weight {image.weight:g}"
         for probe, value in image.probes.items():
             if math.isfinite(value):
-                groups[metric_key(probe, image.prompt_set + own)].append(value)
-    return [Point(key, math.fsum(values) / len(values)) for key, values in groups.items()]
+                key = metric_key(probe, image.prompt_set + own)
+                groups[key, 0 if once else image.step].append(value)
+    return [
+        Point(key, math.fsum(values) / len(values), step) for (key, step), values in groups.items()
+    ]
 
 
-def pictures_of(images: Sequence[ImageRow]) -> dict[str, list[Path]]:
-    """Choose what the comparison shows: each prompt at the full weight of the adapter."""
+def pictures_of(images: Sequence[ImageRow]) -> dict[tuple[str, int], list[Path]]:
+    """Choose what the comparison shows: each prompt at the full weight of the adapter.
+
+    Returns:
+        Image key and MLflow step to the pictures shown together: `final/<prompt>` at step 0,
+        however long a run was trained, so that runs stand side by side; and with images of several
+        training steps `steps/<prompt>` at each of them.
+    """
     weight = min((image.weight for image in images), key=lambda w: abs(w - 1), default=1.0)
-    chosen: dict[str, list[Path]] = defaultdict(list)
+    last = max((image.step for image in images), default=0)
+    chosen: dict[str, dict[int, list[Path]]] = defaultdict(lambda: defaultdict(list))
     for image in images:
         if image.weight == weight and image.path.exists():
-            if image.path not in chosen[image.prompt]:  # a prompt may be in two sets
-                chosen[image.prompt].append(image.path)
-    pictures: dict[str, list[Path]] = {}
-    for prompt, paths in chosen.items():
+            paths = chosen[image.prompt][image.step]
+            if image.path not in paths:  # a prompt may be in two sets
+                paths.append(image.path)
+    pictures: dict[tuple[str, int], list[Path]] = {}
+    seen: list[str] = []
+    for prompt, by_step in chosen.items():
         key = image_key(prompt)
         # Prompts that differ only in signs that a key cannot hold.
-        twins = sum(other.startswith(key) for other in pictures)
-        pictures[f"{key} {twins + 1}" if key in pictures else key] = paths
+        twins = sum(other.startswith(key) for other in seen)
+        key = f"{key} {twins + 1}" if key in seen else key
+        seen.append(key)
+        if last in by_step:
+            pictures[key, 0] = by_step[last]
+        if len(by_step) > 1:
+            pictures |= {(step_key(key), step): by_step[step] for step in sorted(by_step)}
     return pictures
 
 
 def image_key(prompt: str) -> str:
     """Return where a prompt's images are found: `final/<prompt>`, in characters MLflow takes."""
     legal = re.sub(r"[^A-Za-z0-9_.-]+", " ", prompt)[:_KEY_LENGTH].strip(" .")
-    return f"final/{legal or 'empty prompt'}"
+    return f"{_FINAL}{legal or 'empty prompt'}"
+
+
+def step_key(key: str) -> str:
+    """Return where the images of training steps are found, given the key of the final ones."""
+    return _STEPS + key.removeprefix(_FINAL)
 
 
 def metric_key(*parts: str) -> str:

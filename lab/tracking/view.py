@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lab.tracking.content import Content
-from lab.tracking.samples import image_key
+from lab.tracking.samples import image_key, step_key
 
 __all__ = ["chart_view", "run_colours", "varied_parameters", "view_link"]
 
@@ -45,9 +45,11 @@ def chart_view(record: Mapping[str, Any], contents: Sequence[Content]) -> dict[s
         contents: What the runs of the experiment hold.
     """
     asked = [image_key(prompt) for prompts in record["prompts"].values() for prompt in prompts]
-    shown = {key for content in contents for key in content.pictures}
+    # The last step at which each key has pictures; MLflow's slider leads to the others.
+    shown = dict(sorted({place for content in contents for place in content.pictures}))
     pictures = [key for key in dict.fromkeys(asked) if key in shown]
-    pictures += sorted(shown - set(pictures))
+    pictures += sorted(shown.keys() - pictures - {step_key(key) for key in shown})
+    by_step = [step_key(key) for key in pictures if step_key(key) in shown]
     view = {
         "selectedColumns": [
             *(f"params.`{key}`" for key in varied_parameters(contents)),
@@ -56,11 +58,13 @@ def chart_view(record: Mapping[str, Any], contents: Sequence[Content]) -> dict[s
         "compareRunSections": [
             _section("prompts x runs", cardHeight=720),
             _section("final", cardHeight=720),
+            *([_section("training steps", cardHeight=720)] if by_step else []),
             _section("settings that differ"),
         ],
         "compareRunCharts": [
             _images("prompts x runs", pictures),
             *(_images("final", [key]) for key in pictures),
+            *(_images("training steps", [key], shown[key]) for key in by_step),
             _card("settings that differ", "DIFFERENCE")
             | {"chartName": "Settings that differ", "compareGroups": ["Parameters"]}
             | {"showDifferencesOnly": True, "showChangeFromBaseline": False},
@@ -98,7 +102,7 @@ def _card(section: str, kind: str, name: str = "") -> dict[str, Any]:
     return own | {"runsCountToCompare": 10, "deleted": False, "isGenerated": False}
 
 
-def _images(section: str, keys: Sequence[str]) -> dict[str, Any]:
+def _images(section: str, keys: Sequence[str], step: int = 0) -> dict[str, Any]:
     """Return a card: a grid of prompts and runs for several keys, large pictures for one."""
-    own = {"imageKeys": list(keys), "step": 0, "showRunParams": False}
+    own = {"imageKeys": list(keys), "step": step, "showRunParams": False}
     return _card(section, "IMAGE", " ".join(keys)) | own

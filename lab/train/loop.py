@@ -59,8 +59,13 @@ def train_adapter(
     seed: int,
     checkpoint: Path,
     progress: Callable[..., None],
+    keep: Callable[[TrainingLog], None] = lambda log: None,
+    until: int | None = None,
 ) -> TrainResult:
     """Train an attached adapter, continuing from `checkpoint` when there is one.
+
+    Step k sees nothing of how many follow, but for a learning rate that falls towards the end. So
+    with a constant rate the adapter after k steps is the one that `num_steps=k` gives.
 
     Args:
         adapter: An attached adapter.
@@ -70,6 +75,9 @@ def train_adapter(
         seed: The run's seed.
         checkpoint: File the state is written to every `checkpoint_every` steps.
         progress: Called as `progress(step, loss=..., rate=...)` after each step.
+        keep: Called with the log after each step, while the adapter is as that step left it and
+            before its state is written to `checkpoint`.
+        until: Steps after which to stop early; None goes on to the end.
 
     Returns:
         The log and the speed.
@@ -82,12 +90,13 @@ def train_adapter(
     optimizer = build_optimizer(parameters, config)
     batches = Batches(adapter, instances, prior, config, seed)
     start, log = load_checkpoint(checkpoint, adapter, optimizer)
+    last = config.num_steps if until is None else until
     trainable = [item for group in parameters.values() for item in group]
     performance: TrainingLog = []
     clock = time.perf_counter
     began = since = clock()
     with _training_mode(adapter, config), torch.random.fork_rng(devices=[]):
-        for step in range(start, config.num_steps):
+        for step in range(start, last):
             # Dropout inside the adapter is the one draw that torch takes from its global stream.
             torch.manual_seed(seed_for(batches.seeds["dropout"], "dropout", step))
             set_learning_rates(optimizer, learning_rate_factor(step, config))
@@ -100,12 +109,13 @@ def train_adapter(
             rate = optimizer.param_groups[0]["lr"]
             log.append({"step": step, "loss": loss, "gradient_norm": norm, "learning_rate": rate})
             done = step + 1
-            if done % PERFORMANCE_EVERY == 0 or done == config.num_steps:
+            if done % PERFORMANCE_EVERY == 0 or done == last:
                 speed = _speed(done - start, batches.num_samples, began, clock())
                 performance.append({"step": step, **speed})
             progress(done, loss=loss, rate=batches.num_samples / max(clock() - since, 1e-9))
+            keep(log)
             since = clock()
-            if done % config.checkpoint_every == 0 and done < config.num_steps:
+            if done % config.checkpoint_every == 0 and done < last:
                 save_checkpoint(checkpoint, adapter, optimizer, done, log)
     return TrainResult(log, performance)
 

@@ -116,9 +116,11 @@ class SweepFolder:
     """Writes the files of a sweep; `path` is the experiment's folder."""
 
     def __init__(
-        self, root, seeds=3, images=4, size=64, weights=(1.0,), failed=False, claims=True
-    ):
+        self, root, seeds=3, images=4, size=64, weights=(1.0,), failed=False, claims=True,
+        steps=(300,),
+    ):  # fmt: skip
         self.root, self.images, self.size, self.weights = root, images, size, weights
+        self.steps = steps
         self.name = "base_monster_colored"
         self.path = root / self.name
         self.path.mkdir(parents=True)
@@ -245,13 +247,16 @@ class SweepFolder:
             self._json(home / "FAILED.json", failure)
             return
         rows = []
-        for weight in self.weights:
+        doses = [(step, weight) for step in self.steps for weight in self.weights]
+        for step, weight in doses:
             for name, prompt in self._prompts():
                 for seed in range(self.images):
-                    picture = adapter_picture(prompt, seed, run["seed"], tagged, weight, self.size)
+                    dose = weight * step / 300
+                    picture = adapter_picture(prompt, seed, run["seed"], tagged, dose, self.size)
                     columns = {"prompt_set": name, "prompt": prompt, "generation_seed": seed}
-                    file = self._file(f"samples/s0/w{weight:g}", name, prompt, seed)
-                    rows.append(self._save(picture, home, file, weight=weight, **columns))
+                    columns |= {"weight": weight, "step": step}
+                    file = self._file(f"samples/s0/step{step}/w{weight:g}", name, prompt, seed)
+                    rows.append(self._save(picture, home, file, **columns))
         pd.DataFrame(rows).to_csv(home / "images.csv", index=False)
         self._json(home / "checks.json", {"loss_adapter": 0.11, "loss_base": 0.19})
         self._json(home / "DONE.json", {"train_seconds": 41.5, "sample_seconds": 20.1})

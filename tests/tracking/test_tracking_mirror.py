@@ -1,6 +1,7 @@
 import json
 import shutil
 
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -68,6 +69,31 @@ def test_images_of_all_runs_are_at_one_step_under_legal_keys(results, uri, clien
     shown = {name.split("+timestamp")[0] for name in artifacts_of(client, run, "images")}
     prompts = ("monster", "red monster b big b", "empty prompt")
     assert shown == {f"images/final~{prompt}+step+0" for prompt in prompts}
+
+
+def test_images_of_training_steps_stand_beside_the_final_ones(results, uri, client):
+    home = results.add_run()
+    plain = pd.read_csv(home / "images.csv", keep_default_na=False)
+    steps = [plain.assign(step=step, **{"hue/red": step}) for step in (2, 3)]
+    pd.concat(steps).to_csv(home / "images.csv", index=False)
+    (home / "snapshots").mkdir()
+    (home / "snapshots" / "step000002.safetensors").write_bytes(b"weights")
+    mirror_run(home, uri, results.runs)
+    (run,) = runs_of(client)
+    shown = {name.split("+timestamp")[0] for name in artifacts_of(client, run, "images")}
+    assert {"images/final~monster+step+0"} == {name for name in shown if "final~monster" in name}
+    places = {f"images/steps~monster+step+{step}" for step in (2, 3)}
+    assert places == {name for name in shown if "steps~monster" in name}
+    history = client.get_metric_history(run.info.run_id, "hue/red/trigger")
+    assert [(point.step, point.value) for point in history] == [(2, 2.0), (3, 3.0)]
+    kept = artifacts_of(client, run, "snapshots")
+    assert kept == {"snapshots/step000002.safetensors"}
+    results.finish()
+    mirror_sweep(results.folder, uri, results.runs)
+    view = json.loads(experiment_of(client).tags["mlflow.sharedViewState.lab"])
+    assert "training steps" in [section["name"] for section in view["compareRunSections"]]
+    cards = [card for card in view["compareRunCharts"] if card.get("step") == 3]
+    assert [card["imageKeys"] for card in cards][0] == ["steps/monster"]
 
 
 def test_mosaic_keeps_pixels_crisp(tmp_path):

@@ -132,7 +132,8 @@ def _images(sweep: Sweep, pictures: Pictures) -> list[dict[str, Any]]:
         by_arm.setdefault(key, {})[place] = [_plain(row[name]) for name in sweep.probes]
     rows = []
     runs = {run_id: number for number, run_id in enumerate(sweep.runs.get("run_id", []))}
-    for _, row in sweep.images[sweep.images["role"] != "training"].iterrows():
+    final = set(sweep.final_images.index)
+    for index, row in sweep.images[sweep.images["role"] != "training"].iterrows():
         picture = pictures.number(row["path"])
         if picture is None:
             continue
@@ -144,6 +145,8 @@ def _images(sweep: Sweep, pictures: Pictures) -> list[dict[str, Any]]:
             "prompt": row["prompt"],
             "g": int(row["generation_seed"]),
             "weight": _plain(row["weight"]),
+            "step": _plain(row["step"]),
+            "last": index in final,
             "file": row["file"],
             "values": values,
         }

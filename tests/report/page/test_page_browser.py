@@ -231,3 +231,20 @@ def test_sweep_without_claims_shows_its_pictures(browser, make_sweep_folder):
     assert "makes no claims" in browser.js("document.getElementById('answer').innerText")
     assert browser.js(NUM_PICTURES) > 0
     assert browser.complaints() == []
+
+
+def test_training_steps_are_one_more_dimension(browser, make_sweep_folder):
+    folder = make_sweep_folder(seeds=1, images=2, claims=False, steps=(30, 150, 300))
+    page = write_page(open_sweep(folder.name, folder.root), folder.path / "report" / "index.html")
+    browser.open(page.as_uri())
+    assert browser.js(NUM_PICTURES) == 3 * 6 * 2  # of the last step alone
+    browser.js(press("Training steps"))
+    assert browser.js(HEADS)[1:] == ["step 30", "step 150", "step 300"]
+    browser.js(choose("Training step", "30"))
+    assert browser.js(HEADS)[1:] == ["step 30"]
+    browser.js(press("Overview"))
+    browser.js(choose("Training step", "150"))
+    browser.js("document.querySelector('#grid tr:last-child .picture').click()")
+    text = browser.js("document.getElementById('lightbox').innerText")
+    assert "Training steps\t150" in text
+    assert browser.complaints() == []

@@ -117,7 +117,7 @@ function verdictLine(row, prompts) {
 function thumbnails(row, prompts) {
   const pairs = [];
   for (const image of [...SAMPLES].sort((a, b) => a.g - b.g || prompts.indexOf(a.prompt) - prompts.indexOf(b.prompt))) {
-    if (image.arm !== row.arm || image.weight !== 1 || !prompts.includes(image.prompt) || pairs.length === 3) continue;
+    if (image.arm !== row.arm || image.weight !== 1 || !image.last || !prompts.includes(image.prompt) || pairs.length === 3) continue;
     if (image.seed !== TRAIN_SEEDS[pairs.length % TRAIN_SEEDS.length] || image.prompt !== prompts[pairs.length % prompts.length]) continue;
     const base = partner(image, "base");
     if (base) pairs.push([base, image]);

@@ -13,7 +13,7 @@ function passes(image) {
   for (const item of DIMENSIONS) {
     const wanted = filterOf(item.key);
     if (!wanted || (item.own && image.isBase)) continue;
-    if (item.get(image) !== wanted) return false;
+    if (!fits(item, image, wanted)) return false;
   }
   if (image.role === "ceiling" && filterOf("set") !== image.set && filterOf("prompt") !== promptText(image.prompt)) return false;
   if (image.isBase && STATE.ref !== "base" && !baseAxis()) return false;
@@ -83,5 +83,6 @@ function axisText(axis, value) {
   const item = axisDimension(axis);
   if (!item) return "";
   const text = item.text(value);
-  return ["seed", "g"].includes(item.key) ? `seed ${text}` : item.key === "weight" ? `weight ${text}` : text;
+  const words = { seed: "seed", g: "seed", weight: "weight", step: "step" };
+  return words[item.key] ? `${words[item.key]} ${text}` : text;
 }

@@ -14,7 +14,7 @@ function pictureElement(image, alt) {
 function describe(image) {
   const who = image.isBase
     ? (image.role === "ceiling" ? "base model, asked outright" : "base model")
-    : `${armLabel(image.arm)}, training seed ${image.seed}`;
+    : `${armLabel(image.arm)}, training seed ${image.seed}${image.last ? "" : `, step ${image.step}`}`;
   return `${promptText(image.prompt)}: ${who}, generation seed ${image.g}`;
 }
 

@@ -56,7 +56,7 @@ function selectorControls() {
   return DIMENSIONS.filter((item) => item.values.length > 1 || onAxis.includes(item.key)).map((item) => choice(
     item.label,
     filterOf(item.key),
-    [["", "all"], ...item.values.map((value) => [value, item.text(value)])],
+    [["", "all"], ...[...(item.choices || []), ...item.values].map((value) => [value, item.text(value)])],
     (value) => update({ [`is.${item.key}`]: value, claim: "" }),
   ));
 }

@@ -26,6 +26,9 @@ const ascending = (items) => distinct(items).sort((a, b) => a - b);
 const SAMPLES = IMAGES.filter((image) => !image.isBase);
 const TRAIN_SEEDS = ascending(SAMPLES.map((image) => image.seed));
 
+// Arms may be trained for different numbers of steps: the selector's first choice is each run's last.
+const LAST = "last";
+
 // A dimension says which value an image has along it. `own` marks those that tell adapters apart:
 // the base model has no value there, and stands beside all of them as the reference.
 function buildDimensions() {
@@ -49,6 +52,12 @@ function buildDimensions() {
   }
   add("seed", "Training seed", true, TRAIN_SEEDS.map(String), (image) => String(image.seed));
   add("weight", "Adapter weight", true, ascending(SAMPLES.map((image) => image.weight)).map(String), (image) => String(image.weight));
+  const steps = ascending(SAMPLES.map((image) => image.step));
+  const early = SAMPLES.some((image) => !image.last);
+  if (early) {
+    add("step", "Training step", true, steps.map(String), (image) => String(image.step), (step) => (step === LAST ? "the last" : step));
+    dimensions.at(-1).choices = [LAST];
+  }
   add("set", "Prompt set", false, distinct(IMAGES.map((image) => image.set)), (image) => image.set);
   add("prompt", "Prompt", false, distinct(IMAGES.map((image) => promptText(image.prompt))), (image) => promptText(image.prompt));
   add("g", "Generation seed", false, ascending(IMAGES.map((image) => image.g)).map(String), (image) => String(image.g));
@@ -56,22 +65,24 @@ function buildDimensions() {
 }
 
 const DIMENSIONS = buildDimensions();
+const fits = (item, image, value) => (value === LAST ? image.last : item.get(image) === value);
 const dimension = (key) => DIMENSIONS.find((item) => item.key === key);
 
+const doseKey = (image) => `${image.seed}:${image.weight}:${image.last ? LAST : image.step}:${image.set}`;
 const pairKey = (image) => `${image.prompt}\u0000${image.g}`;
 const BASE_BY_PAIR = new Map(
   IMAGES.filter((image) => image.isBase).map((image) => [pairKey(image), image]),
 );
 const SAMPLE_BY_KEY = new Map(
-  SAMPLES.map((image) => [`${image.arm}:${image.seed}:${image.weight}:${image.set}:${pairKey(image)}`, image]),
+  SAMPLES.map((image) => [`${image.arm}:${doseKey(image)}:${pairKey(image)}`, image]),
 );
 
 // The picture that the reference drew from the same noise: the base model's, or another arm's with
-// the same training seed and adapter weight.
+// the same training seed, adapter weight and training step.
 function partner(image, reference) {
   if (reference === "base") return image.isBase ? null : BASE_BY_PAIR.get(pairKey(image)) || null;
   if (image.isBase || String(image.arm) === reference) return null;
-  return SAMPLE_BY_KEY.get(`${reference}:${image.seed}:${image.weight}:${image.set}:${pairKey(image)}`) || null;
+  return SAMPLE_BY_KEY.get(`${reference}:${doseKey(image)}:${pairKey(image)}`) || null;
 }
 
 // Some probes compare with the training set, so the base model's value depends on the arm.

@@ -61,7 +61,7 @@ function facts(image, reference) {
     ["Prompt", promptText(image.prompt)], ["Prompt set", image.set], ["Generation seed", image.g],
   ];
   if (run) {
-    made.push(["Training seed", image.seed], ["Adapter weight", image.weight], ["Run", run.id]);
+    made.push(["Training seed", image.seed], ["Adapter weight", image.weight], ["Training steps", image.step], ["Run", run.id]);
     for (const [name, value] of Object.entries(run.facts)) if (value !== null) made.push([name.replaceAll("_", " "), value]);
     if (run.check) made.push(["Loss on training images", `${number(run.check.loss_adapter)} (base ${number(run.check.loss_base)})`]);
   }

@@ -10,6 +10,7 @@ function defaults() {
     ref: "base", mode: "side", split: 50, amp: 3, size: 72, zoom: 1, limit: "4",
     probe: "", low: "", high: "", claim: "", training: "", theme: "",
     "is.weight": weights.includes("1") ? "1" : weights[0] || "",
+    "is.step": dimension("step") ? LAST : "",
   };
 }
 
@@ -76,6 +77,9 @@ function presets() {
   }
   if (dimension("weight") && dimension("weight").values.length > 1) {
     views.push(["dose", "Adapter weight", { ...base, rows: "arm", cols: "weight", srows: "prompt", limit: "4", "is.weight": "" }]);
+  }
+  if (dimension("step")) {
+    views.push(["steps", "Training steps", { ...base, rows: "arm", cols: "step", srows: "prompt", limit: "4", "is.step": "" }]);
   }
   return views;
 }

@@ -1,0 +1,156 @@
+"""Training steps as a dimension of a run: asked at once, asked later, or while it was killed."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import lab
+import lab.run
+from lab.cli import main
+
+ARM = ("seed=0", "dataset.tags.template='{trigger}'")
+STEPS = "sample.at_steps=[1,3]"
+
+
+class Killed(BaseException):
+    """A kill: nothing may catch it."""
+
+
+@pytest.fixture
+def sweep(overrides):
+    kept = [item for item in overrides if not item.startswith("paths.runs=")]
+
+    def run(folder, *words, command="sweep"):
+        words = ["experiment=base_monster_colored", *kept, *ARM, *words, f"paths.runs={folder}"]
+        return main([command, *words])
+
+    return run
+
+
+@pytest.fixture
+def asked_at_once(sweep, tmp_path):
+    folder = tmp_path / "at once"
+    assert sweep(folder, STEPS) == 0
+    return folder
+
+
+def run_folder(folder):
+    [path] = (Path(folder) / "base_monster_colored").glob("*/run.json")
+    return path.parent
+
+
+def results(folder):
+    """Return the bytes of a run's adapter, snapshots, log, images and measurements."""
+    home = run_folder(folder)
+    files = [*home.rglob("*.safetensors"), *home.rglob("*.png"), *home.glob("*.csv")]
+    kept = [path for path in files if path.name != "performance.csv"]
+    return {str(path.relative_to(home)): path.read_bytes() for path in kept}
+
+
+def test_images_carry_their_step_and_the_final_ones_are_those_of_a_plain_run(
+    asked_at_once, sweep, tmp_path
+):
+    with_steps = results(asked_at_once)
+    assert {name for name in with_steps if name.startswith("snapshots")} == {
+        "snapshots/step000001.safetensors",
+        "snapshots/step000003.safetensors",
+    }
+    sweep(tmp_path / "plain")
+    plain = results(tmp_path / "plain")
+    assert run_folder(asked_at_once).name == run_folder(tmp_path / "plain").name
+    for name in plain.keys() - {"images.csv"}:
+        assert with_steps[name] == plain[name]
+    images = lab.open_sweep("base_monster_colored", asked_at_once).images
+    drawn = images[images["role"] == "arm"]
+    assert drawn.groupby("step").size().to_dict() == dict.fromkeys((1, 3, 4), len(drawn) // 3)
+    assert set(images.loc[images["role"] == "base", "step"]) == {0}
+
+
+def test_a_snapshot_is_what_a_shorter_run_ends_with(asked_at_once, sweep, tmp_path):
+    from safetensors.numpy import load_file
+
+    assert sweep(tmp_path / "short", "train.num_steps=3") == 0
+    short = load_file(run_folder(tmp_path / "short") / "adapter.safetensors")
+    snapshot = load_file(run_folder(asked_at_once) / "snapshots" / "step000003.safetensors")
+    assert short.keys() == snapshot.keys()
+    assert all((short[name] == snapshot[name]).all() for name in short)
+
+
+def test_steps_asked_later_give_the_same_and_train_no_further_than_needed(
+    asked_at_once, sweep, tmp_path, monkeypatch, capsys
+):
+    folder = tmp_path / "later"
+    assert sweep(folder) == 0
+    kept = (run_folder(folder) / "adapter.safetensors").stat().st_mtime_ns
+    capsys.readouterr()
+    assert sweep(folder, STEPS, command="plan") == 0
+    assert "1 PARTIAL" in capsys.readouterr().out
+    reached = []
+    real = lab.run.train_adapter
+
+    def counting(*arguments):
+        *others, progress, keep, until = arguments
+        return real(
+            *others,
+            lambda done, **figures: (reached.append(done), progress(done, **figures)),
+            keep,
+            until,
+        )
+
+    monkeypatch.setattr(lab.run, "train_adapter", counting)
+    assert sweep(folder, STEPS) == 0
+    assert max(reached) == 3
+    assert results(folder) == results(asked_at_once)
+    assert (run_folder(folder) / "adapter.safetensors").stat().st_mtime_ns == kept
+    assert sweep(folder, STEPS) == 0
+    assert "SKIPPED" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("at_first", [(), (STEPS,)], ids=["asked later", "asked before"])
+def test_a_killed_training_with_steps_ends_with_the_same_bytes(
+    asked_at_once, sweep, tmp_path, monkeypatch, at_first
+):
+    folder = tmp_path / "killed"
+    left = {"steps": 3}
+
+    def dying(display, run, done, **figures):
+        left["steps"] -= "loss" in figures
+        if left["steps"] == 0:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lab.terminal.SweepDisplay.advance", dying)
+        with pytest.raises(Killed):
+            sweep(folder, *at_first)
+    assert (run_folder(folder) / "checkpoint.safetensors").is_file()  # of step 2
+    assert sweep(folder, STEPS) == 0
+    assert results(folder) == results(asked_at_once)
+
+
+def test_another_way_through_training_is_refused(sweep, tmp_path):
+    assert sweep(tmp_path) == 0
+    home = run_folder(tmp_path)
+    log = pd.read_csv(home / "train.csv")
+    log.assign(loss=log["loss"] * 1.5).to_csv(home / "train.csv", index=False)
+    assert sweep(tmp_path, STEPS) == 1
+    assert "training again gives loss" in json.loads((home / "FAILED.json").read_text())["reason"]
+    assert not list(home.glob("snapshots/*"))
+
+
+def test_steps_must_be_at_least_one(sweep, tmp_path, capsys):
+    assert sweep(tmp_path, "sample.at_steps=[0,5]") == 2
+    rule = "sample.at_steps must be a list of numbers of at least 1, got [0, 5]"
+    assert rule in capsys.readouterr().err
+
+
+def test_sheets_show_steps_as_rows_and_the_judge_reads_the_last(asked_at_once):
+    from lab.report.sheets import step_sheet
+
+    sweep = lab.open_sweep("base_monster_colored", asked_at_once)
+    assert sweep.has_steps
+    assert set(sweep.measurements.loc[sweep.measurements["role"] == "arm", "step"]) == {4}
+    _, frame = step_sheet(sweep, "trigger", "monster")
+    assert list(dict.fromkeys(frame["step"])) == [0, 1, 3, 4]
+    assert list((sweep.folder / "sheets").glob("steps-trigger-monster.png"))
