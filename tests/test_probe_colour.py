@@ -78,7 +78,25 @@ def test_without_a_separable_object_the_colour_is_unreadable() -> None:
     assert table["midgrey_share"].isna().all()
     assert table["hue_mass/red"].isna().all()
     assert (table["foreground_share"] == 0).all()
-    assert table["image_chroma"].notna().all()
+    everywhere = [name for name in COLOUR_NAMES if name.startswith("image_")]
+    assert len(everywhere) == 6
+    assert table[everywhere].notna().all(axis=None)
+    assert table["image_hue_mass/blue"][2] == pytest.approx(30 / 64)
+
+
+@pytest.mark.parametrize("side_px", [64, 512])
+def test_the_colour_of_the_whole_image_counts_every_pixel(side_px: int) -> None:
+    sizes = (0.3, 0.6, 0.9)
+    discs = [
+        render_shape("circle", side_px=side_px, size=size, colour=RED, background=(120, 120, 120))
+        for size in sizes
+    ]
+    table = measure(np.stack(discs), names=COLOUR_NAMES)
+    areas = np.pi / 4 * np.square(sizes)
+    assert table["image_hue_mass/red"].to_numpy() == pytest.approx(areas, abs=0.025)
+    assert table["image_midgrey_share"].to_numpy() == pytest.approx(1 - areas, abs=0.05)
+    # The object's own colour does not depend on its size.
+    assert table["hue_mass/red"].min() > 0.95
 
 
 @pytest.mark.parametrize("side_px", [64, 512])

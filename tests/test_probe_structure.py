@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 from scipy import ndimage
 
 from lab.probe import Reference, measure
@@ -94,6 +94,44 @@ def test_grids_are_rarely_overcounted_in_many_pictures(side_px: int) -> None:
     assert np.mean([shares.loc[size, float(size)] for size in range(1, 7)]) > 0.85
     too_many = shares.loc[:4, [column for column in shares if column >= 5]]
     assert too_many.to_numpy().sum(axis=1).mean() < 0.005
+
+
+def regular_grid(size: int, shape: str, side_px: int, lines: str) -> np.ndarray:
+    """One thing in every cell, close to its neighbours, as the base model was taught grids."""
+    cell_px = side_px // size
+    thing = render_shape(shape, side_px=cell_px, size=0.75, colour=(220, 40, 40))
+    gutter = 0.04 if lines == "gutters" else 0.0
+    drawn = Image.fromarray(
+        render_grid(size, size, lambda row, column: thing, side_px=side_px, gutter=gutter)
+    )
+    if lines == "drawn":
+        draw = ImageDraw.Draw(drawn)
+        for place in [round(k * side_px / size) for k in range(1, size)]:
+            draw.line((place, 0, place, side_px), fill=(20, 20, 20), width=side_px // 64)
+            draw.line((0, place, side_px, place), fill=(20, 20, 20), width=side_px // 64)
+    return np.asarray(drawn)
+
+
+@pytest.mark.parametrize("side_px", [64, 512])
+@pytest.mark.parametrize("lines", ["none", "drawn", "gutters"])
+@pytest.mark.parametrize("shape", ["circle", "square", "star"])
+def test_a_clean_grid_is_read_exactly(shape: str, lines: str, side_px: int) -> None:
+    sizes = (2, 3, 4, 5, 6)
+    images = np.stack([regular_grid(size, shape, side_px, lines) for size in sizes])
+    table = measure(images, names=["grid_rows", "grid_columns", "grid_size", "grid_regular"])
+    for probe in ("grid_rows", "grid_columns", "grid_size"):
+        assert table[probe].to_list() == list(sizes)
+    assert table["grid_regular"].all()
+
+
+@pytest.mark.parametrize("side_px", [64, 512])
+@pytest.mark.parametrize("size", [0.4, 0.8, 1.0])
+def test_one_object_is_no_grid(size: float, side_px: int) -> None:
+    images = [
+        render_shape(shape, side_px=side_px, size=size, colour=(220, 40, 40))
+        for shape in ("circle", "square", "star", "triangle")
+    ]
+    assert measure(np.stack(images), names=["grid_size"])["grid_size"].to_list() == [1] * 4
 
 
 def test_rows_and_columns_are_counted_apart() -> None:

@@ -1,4 +1,12 @@
-"""Grey or coloured, and which colour: chroma, mid-grey share and hue mass of the foreground."""
+"""Grey or coloured, and which colour: chroma, mid-grey share and hue mass.
+
+Each is read twice. On the foreground (`hue_mass/red`) it answers what colour the object has,
+whatever its size and background; it needs a separable object, and is comparable between base and
+adapter only where both show one about equally often. On the whole image (`image_hue_mass/red`) it
+is defined for every picture and answers how much of the picture has the colour; it grows with the
+object's size, and a background of that colour counts. Claim the first where the base model draws
+objects on plain grounds, the second where a tenth or more of its images hold no separable object.
+"""
 
 from __future__ import annotations
 
@@ -36,10 +44,19 @@ PROBES = (
           "area of the foreground over the image's; 0: no separable object", _SOURCE),
     Probe("image_chroma", "C*", "higher", 0, 134,
           "mean chroma of the whole image, readable on any picture", _SOURCE),
+    Probe("image_midgrey_share", "share", "higher", 0, 1,
+          "pixels of the whole image with C* < 8 and 25 < L* < 85; a grey background counts",
+          _SOURCE),
     *(
         Probe(f"hue_mass/{name}", "share", "higher", 0, 1,
               f"foreground pixels with C* > 20 and a hue of {low:.0f}-{high:.0f} degrees; "
               f"{_NO_OBJECT}", _SOURCE)
+        for name, (low, high) in HUES.items()
+    ),
+    *(
+        Probe(f"image_hue_mass/{name}", "share", "higher", 0, 1,
+              f"pixels of the whole image with C* > 20 and a hue of {low:.0f}-{high:.0f} degrees; "
+              f"a background of that colour counts", _SOURCE)
         for name, (low, high) in HUES.items()
     ),
 )  # fmt: skip
@@ -47,21 +64,30 @@ PROBES = (
 
 def measure_colour(picture: Picture) -> dict[str, float]:
     """Measure the colour probes on one picture; values as `PROBES` describes them."""
-    image_chroma = float(chroma(picture.lab).mean())
+    everything = picture.lab.reshape(-1, 3)
+    values = {
+        "image_chroma": float(chroma(everything).mean()),
+        **{f"image_{name}": share for name, share in _shares(everything).items()},
+    }
     foreground = picture.foreground
     if foreground is None:
-        nothing = {probe.name: np.nan for probe in PROBES}
-        return {**nothing, "foreground_share": 0.0, "image_chroma": image_chroma}
+        return {probe.name: np.nan for probe in PROBES} | {"foreground_share": 0.0} | values
     pixels = foreground.lab[_inner(foreground.mask)]
+    return values | {
+        "foreground_chroma": float(np.median(chroma(pixels))),
+        "foreground_lightness": float(np.median(pixels[:, 0])),
+        "foreground_share": float(foreground.mask.mean()),
+        **_shares(pixels),
+    }
+
+
+def _shares(pixels: np.ndarray) -> dict[str, float]:
+    """Return the shares of mid-grey pixels and of each hue among CIELAB `pixels`, `(P, 3)`."""
     colourfulness, lightness, hue = chroma(pixels), pixels[:, 0], hue_degrees(pixels)
     middle = (lightness > GREY_LIGHTNESS[0]) & (lightness < GREY_LIGHTNESS[1])
     coloured = colourfulness > COLOURED_CHROMA
     return {
         "midgrey_share": float(np.mean((colourfulness < GREY_CHROMA) & middle)),
-        "foreground_chroma": float(np.median(colourfulness)),
-        "foreground_lightness": float(np.median(lightness)),
-        "foreground_share": float(foreground.mask.mean()),
-        "image_chroma": image_chroma,
         **{
             f"hue_mass/{name}": float(np.mean(coloured & (hue >= low) & (hue < high)))
             for name, (low, high) in HUES.items()

@@ -32,7 +32,8 @@ def grid_readings(
     """Read rendered grids of `true_size` x `true_size` cells.
 
     Half have gutters of 2-6 % of the side in a random grey, half the cells a background of their
-    own; shapes, colours and sizes vary, and every picture is slightly blurred and noisy.
+    own, half one thing in every cell; shapes, colours and sizes vary, and half the pictures are
+    slightly blurred and noisy.
 
     Args:
         true_size: Rows and columns, at least 1; 1 is a single object.
@@ -52,14 +53,14 @@ def grid_readings(
 
 
 def _draw_grid(true_size: int, side_px: int, rng: np.random.Generator) -> np.ndarray:
-    varied = rng.random() < 0.5
+    varied, repeated, degraded = rng.random(3) < 0.5
 
-    def cell(row: int, column: int) -> np.ndarray:
+    def thing(row: int, column: int) -> np.ndarray:
         red, green, blue = (int(v) for v in rng.integers(150, 256, 3))
         return render_shape(
             str(rng.choice(_SHAPES)),
             side_px=CELL_PX,
-            size=rng.uniform(0.6, 0.85),
+            size=rng.uniform(0.6, 0.95),
             degrees=rng.uniform(0, 360),
             colour=_FILLS[rng.integers(len(_FILLS))],
             background=(red, green, blue) if varied else (255, 255, 255),
@@ -68,10 +69,13 @@ def _draw_grid(true_size: int, side_px: int, rng: np.random.Generator) -> np.nda
 
     gutter = float(rng.uniform(0.02, 0.06)) if rng.random() < 0.5 else 0.0
     grey = int(rng.integers(0, 256))
-    colour = (grey, grey, grey)
+    same = thing(0, 0)
     drawn = render_grid(
-        true_size, true_size, cell, side_px=side_px, gutter=gutter, gutter_colour=colour
-    )
+        true_size, true_size, (lambda row, column: same) if repeated else thing,
+        side_px=side_px, gutter=gutter, gutter_colour=(grey, grey, grey),
+    )  # fmt: skip
+    if not degraded:
+        return drawn
     return degrade(drawn, noise=NOISE, blur_px=BLUR_PX * side_px / SIDE_PX, rng=rng)
 
 
