@@ -17,6 +17,7 @@ from lab.model.fingerprint import find_folder, fingerprint
 from lab.probe import PROBE_SCHEMA
 from lab.sample.request import run_requests, sampler_id
 from lab.settings import find_mistakes, identity_of
+from lab.share import find_twin
 from lab.store import RunFolder, read_json
 
 __all__ = ["PlannedRun", "plan_runs", "print_plan", "run_mistakes", "runs_root"]
@@ -151,6 +152,8 @@ def _status(run: PlannedRun) -> tuple[str, str]:
         return "PARTIAL", "trained; images or measurements are missing"
     if folder.checkpoint.is_file():
         return "PARTIAL", f"trained to step {folder.checkpoint_step}"
+    if twin := find_twin(folder):
+        return "PARTIAL", f"trained in {twin.path.parent.name}"
     if folder.path.is_dir():
         return "PARTIAL", "begun"
     different = _different_keys(run)

@@ -30,7 +30,8 @@ from lab.model.base import BaseModel
 from lab.plan import PlannedRun
 from lab.sample.draw import draw_batch, draw_images
 from lab.sample.request import ImageRequest, run_requests, sampled_steps
-from lab.store import RunFolder, write_json, write_rows
+from lab.share import take_over
+from lab.store import RunFolder, read_json, write_json, write_rows
 from lab.train.check import manipulation_check
 from lab.train.checkpoint import TrainingLog
 from lab.train.examples import TrainingSet, encode_examples
@@ -65,8 +66,10 @@ def execute_run(run: PlannedRun, base: BaseModel, dataset: Dataset, progress: Pr
     """
     folder, config = run.folder, run.config
     began = time.perf_counter()
-    folder.begin(config=asdict(config), identity=run.identity, run=_record(run, dataset))
     requests = run_requests(config)
+    trained_in = take_over(folder, sampled_steps(config)[:-1], [item.file for item in requests])
+    record = _record(run, dataset, trained_in)
+    folder.begin(config=asdict(config), identity=run.identity, run=record)
     with Adapter(base, config.adapter, _adapter_seed(config)) as adapter:
         _train(run, adapter, dataset, progress)
         trained = time.perf_counter()
@@ -198,7 +201,10 @@ def _counter(progress: Progress, name: str, before: int = 0) -> Callable[[int], 
     return lambda done: progress.advance(name, before + done)
 
 
-def _record(run: PlannedRun, dataset: Dataset) -> dict[str, Any]:
+def _record(run: PlannedRun, dataset: Dataset, trained_in: str) -> dict[str, Any]:
+    """Say what the run is; with `trained_in` the experiment that its adapter was taken from."""
+    earlier = read_json(run.folder.path / "run.json") or {}
+    trained_in = trained_in or earlier.get("trained_in", "")
     return {
         "run_id": run.run_id,
         "experiment": run.config.experiment.name,
@@ -210,7 +216,7 @@ def _record(run: PlannedRun, dataset: Dataset) -> dict[str, Any]:
         "model_fingerprint": run.identity["model"]["fingerprint"],
         "git_commit": git_commit(),
         "versions": versions(),
-    }
+    } | ({"trained_in": trained_in} if trained_in else {})
 
 
 def git_commit() -> str:

@@ -16,7 +16,15 @@ from typing import IO, Any
 
 from lab.errors import LabError
 
-__all__ = ["RunFolder", "exclusive", "read_json", "write_bytes", "write_json", "write_rows"]
+__all__ = [
+    "RunFolder",
+    "exclusive",
+    "link_file",
+    "read_json",
+    "write_bytes",
+    "write_json",
+    "write_rows",
+]
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -32,6 +40,19 @@ def write_bytes(path: Path, content: bytes) -> None:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def link_file(source: Path, target: Path) -> None:
+    """Give a file a second name, atomically; a copy where the disk cannot link."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    beside.unlink(missing_ok=True)
+    try:
+        os.link(source, beside)
+    except OSError:
+        write_bytes(target, source.read_bytes())
+        return
+    beside.replace(target)
 
 
 def write_json(path: Path, value: Any) -> None:

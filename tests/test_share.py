@@ -1,0 +1,79 @@
+"""The same run asked for by two experiments is trained once."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import lab.run
+from lab.cli import main
+from lab.store import link_file
+
+NAMED = ("experiment=base_monster_colored", "sample.at_steps=[2]")
+
+
+@pytest.fixture
+def sweep(overrides, tmp_path):
+    kept = [item for item in overrides if not item.startswith("paths.runs=")]
+    words = [*kept, "seed=0", "dataset.tags.template='{trigger}'", f"paths.runs={tmp_path}"]
+    return lambda *more, command="sweep": main([command, *words, *more])
+
+
+def run_folder(root, experiment):
+    [path] = (Path(root) / experiment).glob("*/run.json")
+    return path.parent
+
+
+def test_an_adapter_of_another_experiment_is_taken_over(sweep, tmp_path, monkeypatch, capsys):
+    assert sweep(*NAMED) == 0
+    first = run_folder(tmp_path, "base_monster_colored")
+    capsys.readouterr()
+    assert sweep("sample.at_steps=[2]", command="plan") == 0
+    assert "trained in base_monster_colored" in capsys.readouterr().out
+
+    def trains(*_):
+        raise AssertionError("this run was trained before")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lab.run, "train_adapter", trains)
+        assert sweep("sample.at_steps=[2]") == 0
+    second = run_folder(tmp_path, "adhoc")
+    assert second.name == first.name
+    names = ["adapter.safetensors", "train.csv", "checks.json"]
+    for name in [*names, "snapshots/step000002.safetensors"]:
+        assert (second / name).read_bytes() == (first / name).read_bytes()
+    assert (second / "adapter.safetensors").samefile(first / "adapter.safetensors")
+    pictures = [path.relative_to(second) for path in second.rglob("*.png")]
+    assert pictures
+    assert all((second / path).samefile(first / path) for path in pictures)
+    assert json.loads((second / "run.json").read_text())["trained_in"] == "base_monster_colored"
+    assert "trained_in" not in json.loads((first / "run.json").read_text())
+
+
+def test_images_that_the_other_experiment_lacks_are_drawn(sweep, tmp_path):
+    assert sweep(*NAMED) == 0
+    assert sweep("experiment.prompts.trigger=[monster,a cat]") == 0
+    second = run_folder(tmp_path, "adhoc")
+    assert len(list(second.rglob("*.png"))) == 2 * 2
+    assert json.loads((second / "run.json").read_text())["trained_in"] == "base_monster_colored"
+
+
+def test_another_training_is_not_taken_over(sweep, tmp_path):
+    assert sweep(*NAMED) == 0
+    assert sweep("train.num_steps=3") == 0
+    first, second = (run_folder(tmp_path, name) for name in ("base_monster_colored", "adhoc"))
+    own = (second / "adapter.safetensors").read_bytes()
+    assert own != (first / "adapter.safetensors").read_bytes()
+
+
+def test_a_disk_without_links_gets_a_copy(tmp_path, monkeypatch):
+    source, target = tmp_path / "source", tmp_path / "folder" / "target"
+    source.write_bytes(b"adapter")
+
+    def refused(*_):
+        raise OSError("links are not supported here")
+
+    monkeypatch.setattr("os.link", refused)
+    link_file(source, target)
+    assert target.read_bytes() == b"adapter"
+    assert not target.samefile(source)
