@@ -6,49 +6,98 @@ until a launcher is called, so that help and planning start fast.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.utils import JobReturn, JobStatus, filter_overrides
 from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from lab.arms import Job, arm_mistakes, is_arm_name, same_arms
 from lab.compose import chooses_group, explain, opened, to_run_config, with_values
-from lab.config import RunConfig
 from lab.errors import LabError, raise_if
 from lab.plan import run_mistakes
-from lab.sweep import Job
 
 
 class ProductSweeper(BasicSweeper):
-    """Hand every combination of the swept levels to the launcher in one call.
+    """Hand every arm with every combination of the swept levels to the launcher in one call.
 
     Hydra's own sweeper composes each job once more, to find mistakes early. Here the launcher
     checks all jobs before the first one starts, so that work would be done twice.
+
+    Args:
+        arms: Arms by name, each with the keys that it sets; `arm=a,b` on the command line chooses
+            among them.
+        params: Keys with the levels that are combined with each other and with every arm.
     """
 
-    def __init__(self, params: dict[str, str]) -> None:
+    def __init__(self, arms: DictConfig, params: dict[str, str]) -> None:
         super().__init__(max_batch_size=None, params=params)
+        settings: Any = OmegaConf.to_object(arms)
+        self.arms: dict[str, Any] = {str(name): levels for name, levels in settings.items()}
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Launch the product of the experiment's parameters and the command line's.
+        """Launch the product of the arms, the experiment's parameters and the command line's.
 
         Raises:
+            LabError: With a line for each mistake in the arms and in the jobs they make.
             SystemExit: With status 1 when a run failed; the launcher has said which and why.
         """
-        assert self.hydra_context is not None
         assert self.launcher is not None
-        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        overrides = parser.parse_overrides(opened([*self._parse_config(), *arguments]))
-        [jobs] = self.split_arguments(overrides, None)
+        names = ",".join(filter(is_arm_name, self.arms))
+        rows = self._product(
+            [*([f"arm={names}"] if names else []), *self._parse_config(), *arguments]
+        )
+        own = [_as_mapping(row).get("arm", "") for row in rows]
+        jobs = [
+            [*row, *_settings(self.arms.get(name))] for row, name in zip(rows, own, strict=True)
+        ]
+        if mistakes := arm_mistakes(self.arms, own, list(_as_mapping(rows[0]))):
+            raise LabError([*mistakes, *_mistakes_of(jobs, self.launcher)])
         returns = self.launcher.launch(jobs, initial_job_idx=0)
         if any(item.status == JobStatus.FAILED for item in returns):
             raise SystemExit(1)
         return [returns]
+
+    def _product(self, overrides: Sequence[str]) -> list[list[str]]:
+        assert self.hydra_context is not None
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        [rows] = self.split_arguments(parser.parse_overrides(opened(overrides)), None)
+        return rows
+
+
+def _settings(levels: Any) -> list[str]:
+    """Return what an arm sets, as overrides; nothing where that is no mapping."""
+    pairs = levels.items() if isinstance(levels, Mapping) else ()
+    return opened(
+        [f"{key}={value if chooses_group(key) else _spelt(value)}" for key, value in pairs]
+    )
+
+
+def _spelt(value: Any) -> str:
+    """Spell a value of a YAML file as Hydra's overrides do."""
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{k}:{_spelt(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_spelt, value)) + "]"
+    if isinstance(value, str):
+        return QuotedString(value, Quote.single).with_quotes()
+    return "null" if value is None else str(value).lower()
+
+
+def _mistakes_of(jobs: Sequence[Sequence[str]], launcher: Launcher) -> list[str]:
+    """Return what else is wrong, so that one answer names everything."""
+    try:
+        if isinstance(launcher, _SweepLauncher):
+            launcher.jobs(jobs)
+    except LabError as error:
+        return error.mistakes
+    return []
 
 
 class _SweepLauncher(Launcher):
@@ -70,26 +119,26 @@ class _SweepLauncher(Launcher):
         mistakes: list[str] = []
         for overrides in job_overrides:
             try:
-                config = self._compose(overrides)
-                mistakes += run_mistakes(config)
-                jobs.append(Job(config, dict(map(_split, overrides))))
+                job = self._compose(overrides)
+                mistakes += run_mistakes(job.config)
+                jobs.append(job)
             except LabError as error:
                 mistakes += error.mistakes
             except (HydraException, OmegaConfBaseException) as error:
                 mistakes += explain(error, filter_overrides(overrides))
-        raise_if(list(dict.fromkeys(mistakes)))
+        raise_if(list(dict.fromkeys([*mistakes, *same_arms(jobs)])))
         return jobs
 
-    def _compose(self, overrides: Sequence[str]) -> RunConfig:
+    def _compose(self, overrides: Sequence[str]) -> Job:
         groups = tuple(filter(chooses_group, overrides))
         if groups not in self.composed:
             load = self.hydra_context.config_loader.load_sweep_config
             self.composed[groups] = load(self.config, list(groups))
         values = [item for item in overrides if item not in groups]
         composed = with_values(self.composed[groups], values)
-        return to_run_config(
-            composed, OmegaConf.select(composed, "hydra.runtime.choices.experiment")
-        )
+        choices: dict[str, str | None] = dict(OmegaConf.select(composed, "hydra.runtime.choices"))
+        config = to_run_config(composed, choices.get("experiment"))
+        return Job(config, _as_mapping(overrides), choices)
 
 
 class ResidentLauncher(_SweepLauncher):
@@ -140,6 +189,6 @@ class PlanLauncher(_SweepLauncher):
         return []
 
 
-def _split(override: str) -> tuple[str, str]:
-    key, _, value = override.partition("=")
-    return key.lstrip("+"), value
+def _as_mapping(overrides: Sequence[str]) -> dict[str, str]:
+    pairs = [override.partition("=") for override in overrides]
+    return {key.lstrip("+"): value for key, _, value in pairs}

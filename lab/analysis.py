@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from lab.arms import flatten
+from lab.arms import flatten, same_factors
 from lab.errors import LabError, unknown
 
 __all__ = ["Sweep", "open_sweep"]
@@ -49,8 +49,8 @@ class Sweep:
             one column per factor and one per probe. A training image appears once for every arm
             that was trained on it.
         losses: One row per logged step: `run_id`, `arm`, `seed`, `step`, `loss`, ...
-        controls: The base model's rows of `images` once for every arm: probes that compare with
-            the training set have another value beside each.
+        controls: The base model's and the placebo's rows of `images` once for every arm that they
+            control: probes that compare with the training set have another value beside each.
         checks: The manipulation check: `arm`, `train_seed`, `loss_adapter`, `loss_base`.
         verdicts: The frame of `lab.judge`, empty before the sweep was judged.
         probes: Names of the probe columns of `images`.
@@ -95,7 +95,7 @@ class Sweep:
     @cached_property
     def measurements(self) -> pd.DataFrame:
         """One row per final image and probe: the tidy frame that `lab.judge.judge` takes."""
-        own = self.final_images[~self.final_images["role"].isin(("base", "ceiling"))]
+        own = self.final_images[self.final_images["role"].isin(("arm", "training"))]
         rows = pd.concat([own, self.controls], ignore_index=True)
         keys = [column for column in rows if column not in {*self.probes, "path"}]
         return rows.melt(id_vars=keys, value_vars=self.probes, var_name="probe")
@@ -134,10 +134,11 @@ def open_sweep(name: str, runs: str | Path = "runs", *, tracking_uri: str | None
     entries = [_read_run(folder, entry) for entry in record.get("runs", [])]
     table = pd.DataFrame([_run_row(entry, levels) for entry in entries])
     factors += _claimed_keys(record, table, factors, levels)
-    controls = _base_images(root, folder, table)
+    base = _base_images(root, folder, table)
+    placebo = _placebo_images(root, folder, table, record)
     images = pd.concat(
         [
-            _once(controls),
+            _once(base),
             _training_images(root, folder, table),
             *(_run_images(folder, entry) for entry in entries),
         ],
@@ -153,7 +154,7 @@ def open_sweep(name: str, runs: str | Path = "runs", *, tracking_uri: str | None
         record=record,
         runs=table,
         images=_with_factors(images, factors, levels, probes),
-        controls=_with_factors(controls, factors, levels, probes),
+        controls=_with_factors(_collect([base, placebo]), factors, levels, probes),
         losses=_collect(_losses(folder, entry) for entry in entries),
         checks=pd.DataFrame(checks),
         verdicts=_read_table(folder / "verdicts.csv"),
@@ -217,7 +218,11 @@ def _run_row(entry: Mapping[str, Any], levels: Mapping[str, dict[str, Any]]) -> 
         "num_trainable_parameters": run.get("num_trainable_parameters"),
         **{key: value for key, value in done.items() if isinstance(value, int | float)},
         **levels.get(entry["arm"], {}),
-        **{key: value for key, value in config.items() if not key.startswith(_NOT_COMPARED)},
+        **{
+            key: value
+            for key, value in config.items()
+            if not key.startswith(_NOT_COMPARED) and key not in ("arm", "role")
+        },
     }
 
 
@@ -244,6 +249,24 @@ def _base_images(root: Path, folder: Path, runs: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame()
     table = table.assign(path=[str(root / file) for file in table["file"]], step=0)
     return _arms_of_datasets(runs).merge(table, on="dataset_hash")
+
+
+def _placebo_images(
+    root: Path, folder: Path, runs: pd.DataFrame, record: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Return the placebo's images, measured beside the training set of each arm it controls."""
+    table = _read_table(folder / "placebo.csv")
+    if table.empty or runs.empty:
+        return pd.DataFrame()
+    placebos = runs.loc[runs["role"] == "placebo", ["run_id", "arm", "seed"]]
+    table = table.merge(placebos.rename(columns={"arm": "placebo", "seed": "train_seed"}))
+    table = _arms_of_datasets(runs[runs["role"] == "arm"]).merge(table, on="dataset_hash")
+    arms = {arm["label"]: arm for arm in record["arms"]}
+    pairs = zip(table["arm"], table["placebo"], strict=True)
+    controlled = [same_factors(arms[arm], arms[placebo]) for arm, placebo in pairs]
+    return table[controlled].assign(
+        path=lambda rows: [str(root / file) for file in rows["file"]], role="placebo"
+    )
 
 
 def _once(controls: pd.DataFrame) -> pd.DataFrame:

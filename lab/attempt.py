@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab.config import RunConfig
 from lab.dataset import Dataset
-from lab.plan import PlannedRun, runs_root
+from lab.model.fingerprint import find_folder
+from lab.plan import PlannedRun, model_fingerprint, runs_root
 
 if TYPE_CHECKING:
     from lab.model.base import BaseModel
@@ -53,7 +55,7 @@ class ResidentBase:
         self._key: tuple[str, str] | None = None
         self._base: BaseModel | None = None
 
-    def get(self, run: PlannedRun) -> BaseModel:
+    def get(self, config: RunConfig) -> BaseModel:
         """Return the base model of a run.
 
         A small one is computed by one thread wherever it runs: what comes out must not depend on
@@ -63,15 +65,15 @@ class ResidentBase:
 
         from lab.model.base import load_base
 
-        if is_small(run.model_folder):
+        folder = find_folder(config.model)
+        if is_small(folder):
             torch.set_num_threads(1)
-        fingerprint = run.identity["model"]["fingerprint"]
-        key = (fingerprint, run.config.model.precision)
+        key = (model_fingerprint(config), config.model.precision)
         if self._base is None or self._key != key:
             self._base = None
             gc.collect()  # the old model leaves before the new one comes: only one fits
-            cache = runs_root(run.config) / "_cache"
-            self._base = load_base(run.model_folder, fingerprint, cache, key[1])
+            cache = runs_root(config) / "_cache"
+            self._base = load_base(folder, key[0], cache, key[1])
             self._key = key
         return self._base
 
@@ -90,7 +92,7 @@ def attempt(
     try:
         from lab.run import execute_run
 
-        execute_run(run, resident.get(run), dataset, progress)
+        execute_run(run, resident.get(run.config), dataset, progress)
     except Exception as error:  # the boundary that keeps one run's failure from the others
         return failure(run, f"{type(error).__name__}: {error}", traceback.format_exc())
     return Outcome(run, "DONE")

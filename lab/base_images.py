@@ -31,6 +31,6 @@ def draw_base_images(run: PlannedRun, resident: ResidentBase, progress: Progress
     from lab.sample.draw import draw_images
 
     draw_images(
-        resident.get(run), None, requests, run.config, folder,
+        resident.get(run.config), None, requests, run.config, folder,
         lambda done: progress.advance(BASE, done),
     )  # fmt: skip

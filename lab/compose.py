@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -114,15 +115,25 @@ def explain(error: Exception, overrides: Sequence[str] = ()) -> list[str]:
     good: list[str] = []
     # Groups first: what the others may say depends on them.
     for item in sorted(_single_values(overrides), key=lambda item: not chooses_group(item)):
-        try:
-            _compose([*filter(chooses_group, good), item])
+        own = _error_of((*filter(chooses_group, good), item))
+        if own is None:
             good.append(item)
-        except (HydraException, OmegaConfBaseException) as own:
+        else:
             lines.append(_one_line(own, item))
     if not lines:
         return [_one_line(error, "")]
     lines += find_mistakes(to_run_config(_compose(good), None))
     return list(dict.fromkeys(lines))
+
+
+@lru_cache(maxsize=256)
+def _error_of(overrides: tuple[str, ...]) -> Exception | None:
+    """Return what is wrong with overrides; many jobs of a sweep share a mistake."""
+    try:
+        _compose(overrides)
+    except (HydraException, OmegaConfBaseException) as error:
+        return error
+    return None
 
 
 def _single_values(overrides: Sequence[str]) -> list[str]:

@@ -19,7 +19,7 @@ from lab.errors import LabError
 from lab.identity import content_id
 from lab.judge import judge
 from lab.plan import experiment_folder, runs_root
-from lab.sample.request import base_requests
+from lab.sample.request import base_requests, run_requests
 from lab.store import read_json, write_bytes, write_json, write_rows
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def conclude(
     if earlier.get("conclusion") != conclusion or not (folder / "report" / "index.html").is_file():
         with watch.stage("base model images"):
             _base_images(outcomes, datasets, resident, display)
+        _placebo_images(outcomes, datasets, folder, runs)
         _training_images(outcomes, datasets, folder, runs)
         record = _record(jobs, outcomes, began)
         with watch.stage("comparison"):
@@ -155,6 +156,36 @@ def _base_images(
     display.finish(BASE, "DONE")
 
 
+def _placebo_images(
+    outcomes: Sequence[Outcome], datasets: Sequence[Dataset], folder: Path, runs: Path
+) -> None:
+    """Measure the placebo's images beside the training set of each arm that it controls."""
+    from lab.measure import measure_files
+
+    table = folder / "placebo.csv"
+    table.unlink(missing_ok=True)
+    done = [item.run for item in outcomes if not item.failed and item.run.arm.role == "placebo"]
+    rows = [
+        {"run_id": run.run_id, "prompt_set": item.prompt_set, "prompt": item.prompt,
+         "generation_seed": item.generation_seed, "weight": item.weight,
+         "file": str((run.folder.path / item.file).relative_to(runs))}
+        for run in done
+        for item in run_requests(run.config)
+    ]  # fmt: skip
+    controlled = [
+        dataset
+        for item, dataset in zip(outcomes, datasets, strict=True)
+        if item.run.arm.role == "arm"
+    ]
+    measured = [
+        {"dataset_hash": dataset.content_hash, **row}
+        for dataset in _different(controlled)
+        for row in measure_files(rows, runs, outcomes[0].run.config.probe, dataset)
+    ]
+    if measured:
+        write_rows(table, measured, list(measured[0]))
+
+
 def _training_images(
     outcomes: Sequence[Outcome], datasets: Sequence[Dataset], folder: Path, runs: Path
 ) -> None:
@@ -185,12 +216,12 @@ def _record(jobs: Sequence[Job], outcomes: Sequence[Outcome], began: float) -> d
     from lab.run import git_commit
 
     experiment = jobs[0].config.experiment
-    arms = {outcome.run.arm.label: outcome.run.arm.levels for outcome in outcomes}
+    arms = {outcome.run.arm.label: outcome.run.arm for outcome in outcomes}
     return {
         "experiment": experiment.name,
         "question": experiment.question,
         "factors": factors_of(jobs),
-        "arms": [{"label": label, "levels": levels} for label, levels in arms.items()],
+        "arms": [asdict(arm) for arm in arms.values()],
         "runs": [
             {
                 "run_id": outcome.run.run_id,

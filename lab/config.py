@@ -221,7 +221,7 @@ class ClaimConfig:
     support: list[float] = setting([])
     # A prompt set of the experiment.
     prompts: str = setting("trigger", not_empty())
-    # Levels of the arms it speaks of; empty means every arm.
+    # Levels of the arms it speaks of, such as `arm: blurred`; empty means every arm.
     arm: dict[str, Any] = setting({})
     # What kind of claim: does the attribute arrive, stay out, leak to other prompts, reach beyond?
     kind: str = setting("learned", one_of("learned", "leaked", "generalised", "interpolated"))
@@ -267,7 +267,10 @@ class ClaimConfig:
 
 @dataclass
 class ExperimentConfig:
-    """One question: its prompt sets and its claims. The factors are Hydra's `sweeper.params`."""
+    """One question: its prompt sets and its claims.
+
+    Its arms are `hydra.sweeper.arms`, by name, and the product of `hydra.sweeper.params`.
+    """
 
     name: str = setting("adhoc", not_empty(), identity=False)
     question: str = setting("", identity=False)
@@ -312,6 +315,10 @@ class RunConfig:
     """One arm with one training seed: the unit that is trained, stored and skipped when done."""
 
     seed: int = setting(0)
+    # The name of its arm in `hydra.sweeper.arms`; empty where arms are combinations of levels.
+    arm: str = setting("", identity=False)
+    # placebo: the same training on the base model's own images, drawn for the same captions.
+    role: str = setting("arm", one_of("arm", "placebo"), identity=False)
     model: ModelConfig = field(default_factory=ModelConfig)
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     adapter: AdapterConfig = field(default_factory=AdapterConfig)

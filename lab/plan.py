@@ -14,13 +14,22 @@ from lab.dataset import Dataset, dataset_mistakes, find_dataset
 from lab.errors import LabError
 from lab.identity import content_id
 from lab.model.fingerprint import find_folder, fingerprint
+from lab.placebo import find_placebo
 from lab.probe import PROBE_SCHEMA
 from lab.sample.request import run_requests, sampler_id
 from lab.settings import find_mistakes, identity_of
 from lab.share import find_twin
 from lab.store import RunFolder, read_json
 
-__all__ = ["PlannedRun", "plan_runs", "print_plan", "run_mistakes", "runs_root"]
+__all__ = [
+    "PlannedRun",
+    "find_training_set",
+    "model_fingerprint",
+    "plan_runs",
+    "print_plan",
+    "run_mistakes",
+    "runs_root",
+]
 
 # Raised whenever the code that trains changes what comes out of the same settings.
 CODE_SCHEMA = 1
@@ -73,6 +82,21 @@ def runs_root(config: RunConfig) -> Path:
 def experiment_folder(config: RunConfig) -> Path:
     """Return the folder of an experiment's results."""
     return runs_root(config) / config.experiment.name
+
+
+def model_fingerprint(config: RunConfig) -> str:
+    """Return the id of a run's base model."""
+    cache = runs_root(config) / "_cache" / "fingerprints.json"
+    return fingerprint(find_folder(config.model), cache)
+
+
+def find_training_set(config: RunConfig) -> Dataset | None:
+    """Return what a run is trained on, None where that is not built; no image is opened."""
+    root = runs_root(config) / "_datasets"
+    found = find_dataset(config.dataset, config.model.resolution_px, root, project=PROJECT)
+    if found is None or config.role == "arm":
+        return found
+    return find_placebo(config, found, model_fingerprint(config), root)
 
 
 def output_id(config: RunConfig) -> str:
@@ -128,11 +152,10 @@ def plan_runs(jobs: Sequence[Job], datasets: Sequence[Dataset | None]) -> list[P
     planned: list[PlannedRun] = []
     for job, arm, dataset in zip(jobs, arms_of(jobs), datasets, strict=True):
         model_folder = find_folder(job.config.model)
-        cache = runs_root(job.config) / "_cache" / "fingerprints.json"
         identity = run_identity(
             job.config,
             dataset.content_hash if dataset else UNBUILT,
-            fingerprint(model_folder, cache),
+            model_fingerprint(job.config),
         )
         run_id = content_id(identity) if dataset else ""
         run = PlannedRun(job.config, arm, run_id, identity, model_folder, "NEW", "")
@@ -182,16 +205,7 @@ def print_plan(jobs: Sequence[Job]) -> None:
     """Print what a sweep would do: one line for each run, then a summary."""
     from lab.terminal import print_rows
 
-    datasets = [
-        find_dataset(
-            job.config.dataset,
-            job.config.model.resolution_px,
-            runs_root(job.config) / "_datasets",
-            project=PROJECT,
-        )
-        for job in jobs
-    ]
-    planned = plan_runs(jobs, datasets)
+    planned = plan_runs(jobs, [find_training_set(job.config) for job in jobs])
     config = jobs[0].config
     counts = {run.status: 0 for run in planned}
     for run in planned:

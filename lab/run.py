@@ -211,7 +211,7 @@ def _record(run: PlannedRun, dataset: Dataset, trained_in: str) -> dict[str, Any
         "arm": run.arm.label,
         "levels": run.arm.levels,
         "seed": run.config.seed,
-        "role": "arm",
+        "role": run.arm.role,
         "dataset_hash": dataset.content_hash,
         "model_fingerprint": run.identity["model"]["fingerprint"],
         "git_commit": git_commit(),

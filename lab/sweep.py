@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 from lab.arms import Job
 from lab.attempt import Outcome, ResidentBase
 from lab.compose import PROJECT
+from lab.config import RunConfig
 from lab.dataset import Dataset, resolve_dataset
 from lab.errors import LabError, raise_if
-from lab.plan import PlannedRun, experiment_folder, plan_runs, runs_root
+from lab.placebo import draw_placebo
+from lab.plan import PlannedRun, experiment_folder, find_training_set, plan_runs, runs_root
 from lab.store import exclusive
 from lab.workers import Task, carry_out, count_processes
 
@@ -66,9 +68,9 @@ def run_sweep(jobs: Sequence[Job], processes: int | None = 1) -> list[Outcome]:
     began = time.time()
     with exclusive(folder):
         with watch.stage("datasets"):
-            datasets = _build_datasets(jobs)
+            resident = ResidentBase()
+            datasets = _build_datasets(jobs, resident)
         planned = plan_runs(jobs, datasets)
-        resident = ResidentBase()
         with SweepDisplay(
             jobs[0].config.experiment.name, [run.name for run in planned]
         ) as display:
@@ -89,7 +91,7 @@ def run_sweep(jobs: Sequence[Job], processes: int | None = 1) -> list[Outcome]:
     return outcomes
 
 
-def _build_datasets(jobs: Sequence[Job]) -> list[Dataset]:
+def _build_datasets(jobs: Sequence[Job], resident: ResidentBase) -> list[Dataset]:
     """Build every dataset before anything is trained, so that all bad images are named at once."""
     datasets: list[Dataset] = []
     mistakes: list[str] = []
@@ -103,7 +105,23 @@ def _build_datasets(jobs: Sequence[Job]) -> list[Dataset]:
         except LabError as error:
             mistakes += error.mistakes
     raise_if(list(dict.fromkeys(mistakes)))
-    return datasets
+    return [
+        dataset if job.config.role == "arm" else _placebo(job.config, dataset, resident)
+        for job, dataset in zip(jobs, datasets, strict=True)
+    ]
+
+
+def _placebo(config: RunConfig, original: Dataset, resident: ResidentBase) -> Dataset:
+    """Return the placebo of a dataset, drawn by the base model when it is missing."""
+    if found := find_training_set(config):
+        return found
+    from lab.sample.draw import draw_batch
+
+    base = resident.get(config)
+    return draw_placebo(
+        config, original, base.fingerprint, runs_root(config) / "_datasets",
+        lambda prompt, seeds: draw_batch(base, None, prompt, seeds, config),
+    )  # fmt: skip
 
 
 def _all_outcomes(

@@ -4,13 +4,22 @@
 """
 
 from lab.dataset.dataset import Dataset, Example
-from lab.dataset.resolve import dataset_mistakes, find_dataset, resolve_dataset, show_dataset
+from lab.dataset.resolve import (
+    dataset_mistakes,
+    find_dataset,
+    find_made,
+    make_dataset,
+    resolve_dataset,
+    show_dataset,
+)
 
 __all__ = [
     "Dataset",
     "Example",
     "dataset_mistakes",
     "find_dataset",
+    "find_made",
+    "make_dataset",
     "resolve_dataset",
     "show_dataset",
 ]

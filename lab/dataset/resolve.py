@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,7 +26,14 @@ from lab.errors import LabError, raise_if
 from lab.identity import content_id
 from lab.settings import identity_of
 
-__all__ = ["dataset_mistakes", "find_dataset", "resolve_dataset", "show_dataset"]
+__all__ = [
+    "dataset_mistakes",
+    "find_dataset",
+    "find_made",
+    "make_dataset",
+    "resolve_dataset",
+    "show_dataset",
+]
 
 # Raised whenever a change of code changes what a recipe gives, so that old results are not found.
 RECIPE_SCHEMA = 1
@@ -129,12 +136,36 @@ def find_dataset(
         LabError: If the source's settings are wrong, or its folder is missing.
     """
     source, steps = _built(config, project)
-    index_file = _index_file(_recipe(config, resolution_px, source, steps, project), root)
+    return find_made(_recipe(config, resolution_px, source, steps, project), root)
+
+
+def find_made(recipe: dict[str, Any], root: Path) -> Dataset | None:
+    """Return the dataset that was made from a recipe, or None."""
     try:
-        content = json.loads(index_file.read_text())["content_hash"]
+        content = json.loads(_index_file(recipe, root).read_text())["content_hash"]
     except (FileNotFoundError, NotADirectoryError):
         return None
     return load_dataset(root / content)
+
+
+def make_dataset(
+    entries: Sequence[Entry],
+    config: DatasetConfig,
+    frame: Frame,
+    recipe: dict[str, Any],
+    root: Path,
+) -> Dataset:
+    """Build a dataset and note under its recipe where it lies; arguments as `build_dataset`'s."""
+    # Building brings Pillow and process pools, which finding does not need.
+    from lab.dataset.build import build_dataset
+
+    dataset = build_dataset(entries, config, frame, recipe, root)
+    index_file = _index_file(recipe, root)
+    index_file.parent.mkdir(exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=index_file.parent, delete=False) as stream:
+        json.dump({"content_hash": dataset.content_hash}, stream)
+    os.replace(stream.name, index_file)
+    return dataset
 
 
 def resolve_dataset(
@@ -151,20 +182,11 @@ def resolve_dataset(
     Raises:
         LabError: With a line for each setting, file and image that is wrong; nothing is written.
     """
-    # Building brings Pillow and process pools, which finding does not need.
-    from lab.dataset.build import build_dataset
-
     found = find_dataset(config, resolution_px, root, project=project)
     if found is not None:
         return found
     plan = _plan(config, resolution_px, project)
-    dataset = build_dataset(plan.entries, config, plan.frame, plan.recipe, root)
-    index_file = _index_file(plan.recipe, root)
-    index_file.parent.mkdir(exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=index_file.parent, delete=False) as stream:
-        json.dump({"content_hash": dataset.content_hash}, stream)
-    os.replace(stream.name, index_file)
-    return dataset
+    return make_dataset(plan.entries, config, plan.frame, plan.recipe, root)
 
 
 def show_dataset(config: DatasetConfig, resolution_px: int, root: Path, *, project: Path) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lab.arms import is_named
 from lab.config import ClaimConfig
 from lab.errors import raise_if, unknown
 
@@ -24,7 +25,8 @@ def claim_arms(measurements: pd.DataFrame, name: str, claim: ClaimConfig) -> lis
     Args:
         measurements: The long table, with one more column for every factor that a claim names.
         name: The claim's name, for the message.
-        claim: The claim; its `arm` maps factors to levels, compared by their spelling.
+        claim: The claim; its `arm` maps factors to levels, compared by their spelling, and `arm`
+            to the name of a named arm.
 
     Raises:
         LabError: If a factor is not a column, or no arm has the levels.
@@ -39,7 +41,8 @@ def claim_arms(measurements: pd.DataFrame, name: str, claim: ClaimConfig) -> lis
     )
     rows = rows[list(dict.fromkeys(["arm", *claim.arm]))].drop_duplicates()
     for key, level in claim.arm.items():
-        rows = rows[rows[key].map(lambda value, level=level: _same_level(value, level))]
+        same = is_named if key == "arm" else _same_level
+        rows = rows[[same(value, level) for value in rows[key]]]
     arms = list(dict.fromkeys(rows["arm"]))
     levels = ", ".join(f"{key}={level}" for key, level in claim.arm.items())
     raise_if([] if arms else [f"experiment.claims.{name}.arm matches no arm: {levels or 'none'}"])

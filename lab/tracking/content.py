@@ -41,7 +41,7 @@ _RUN_FILES = (
     "FAILED.json",
     "adapter.safetensors",
 )
-_SWEEP_FILES = ("sweep.json", "base.csv", "training.csv", "verdicts.csv")
+_SWEEP_FILES = ("sweep.json", "base.csv", "placebo.csv", "training.csv", "verdicts.csv")
 _SWEEP_FOLDERS = ("report", "sheets", "contact_sheets")
 
 
