@@ -18,7 +18,7 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lab.arms import Job, arm_mistakes, is_arm_name, same_arms
+from lab.arms import Job, arm_mistakes, claim_mistakes, is_arm_name, same_arms
 from lab.compose import chooses_group, explain, opened, to_run_config, with_values
 from lab.errors import LabError, raise_if
 from lab.plan import run_mistakes
@@ -57,7 +57,10 @@ class ProductSweeper(BasicSweeper):
         jobs = [
             [*row, *_settings(self.arms.get(name))] for row, name in zip(rows, own, strict=True)
         ]
-        if mistakes := arm_mistakes(self.arms, own, list(_as_mapping(rows[0]))):
+        assert self.config is not None
+        mistakes = arm_mistakes(self.arms, own, list(_as_mapping(rows[0])))
+        mistakes += claim_mistakes(self.arms, self.config.experiment.claims)
+        if mistakes:
             raise LabError([*mistakes, *_mistakes_of(jobs, self.launcher)])
         returns = self.launcher.launch(jobs, initial_job_idx=0)
         if any(item.status == JobStatus.FAILED for item in returns):

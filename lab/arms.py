@@ -21,6 +21,7 @@ __all__ = [
     "Job",
     "arm_mistakes",
     "arms_of",
+    "claim_mistakes",
     "factors_of",
     "flatten",
     "is_arm_name",
@@ -77,6 +78,21 @@ def flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def claim_mistakes(arms: Mapping[str, Any], claims: Mapping[str, Any]) -> list[str]:
+    """Return a line for each claim that speaks of a named arm which does not exist.
+
+    Args:
+        arms: `hydra.sweeper.arms`.
+        claims: `experiment.claims`: name to settings.
+    """
+    return [
+        unknown(f"experiment.claims.{name}.{key}: arm", str(chosen), arms)
+        for name, claim in claims.items()
+        for key in ("arm", "twin")
+        if (chosen := (claim.get(key) or {}).get("arm")) is not None and chosen not in arms
+    ]
+
+
 def is_arm_name(name: str) -> bool:
     """Say whether an arm may be called so: a word without signs that overrides give a meaning."""
     return re.fullmatch(r"[A-Za-z][\w.-]*", name) is not None
@@ -115,7 +131,7 @@ def arm_mistakes(
         found += [
             f"{item} must be left out: arm {name} sets it"
             for item in levels
-            if name in chosen and item in given and item != "arm"
+            if name in chosen and item in given and item not in ("arm", "role")
         ]
     if len(placebos) > 1:
         found.append(f"{key} must hold at most one placebo, got {', '.join(placebos)}")

@@ -18,6 +18,7 @@ from lab.dataset import Dataset
 from lab.errors import LabError
 from lab.identity import content_id
 from lab.judge import judge
+from lab.judge.values import absent_arms
 from lab.plan import experiment_folder, runs_root
 from lab.sample.request import base_requests, run_requests
 from lab.store import read_json, write_bytes, write_json, write_rows
@@ -95,13 +96,19 @@ def _judge(folder: Path, runs: Path, claims: Mapping[str, ClaimConfig]) -> list[
     if not claims:
         return []
     sweep = open_sweep(folder.name, runs)
+    measured, left_out = {}, []
+    for name, claim in claims.items():
+        if lines := absent_arms(sweep.measurements, name, claim):
+            left_out += [f"no verdict: {line}" for line in lines]
+        else:
+            measured[name] = claim
     try:
-        verdicts = judge(sweep.measurements, claims, checks=sweep.checks)
+        verdicts = judge(sweep.measurements, measured, checks=sweep.checks)
     except LabError as error:
         return [f"no verdicts: {line}" for line in error.mistakes]
     write_bytes(table, verdicts.to_csv(index=False, lineterminator="\n").encode())
     write_bytes(parquet, verdicts.to_parquet(index=False))
-    return []
+    return left_out
 
 
 def print_conclusion(folder: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from lab.claim import ClaimConfig
 from lab.settings import (
     at_least,
     between,
@@ -204,65 +205,6 @@ class ProbeConfig:
     names: list[str] = setting([], identity=False)
     # A local folder with the weights of an image encoder, for the probes that need one.
     encoder: str | None = setting(None, off=None)
-
-
-@dataclass
-class ClaimConfig:
-    """One statement about what the adapter learned, and the prompts it is read on."""
-
-    statement: str = setting("", not_empty())
-    # The probe it is read with; empty where `matched` names one for each prompt.
-    probe: str = setting("")
-    # Prompt -> the probe that belongs to it: what is read is that probe minus the mean of the
-    # other prompts' probes, so that `red monster` must be redder than it is green or blue.
-    matched: dict[str, str] = setting({})
-    # Values of the probe that the training images have: `generalised` counts values above them,
-    # `interpolated` values in the gaps between them.
-    support: list[float] = setting([])
-    # A prompt set of the experiment.
-    prompts: str = setting("trigger", not_empty())
-    # Levels of the arms it speaks of, such as `arm: blurred`; empty means every arm.
-    arm: dict[str, Any] = setting({})
-    # What kind of claim: does the attribute arrive, stay out, leak to other prompts, reach beyond?
-    kind: str = setting("learned", one_of("learned", "leaked", "generalised", "interpolated"))
-    # Prompts that describe the attribute outright to the base model: the ceiling control.
-    ceiling: list[str] = setting([])
-    # A prompt set whose shift is subtracted: an interaction such as (green monster) - (monster).
-    contrast: str | None = setting(None)
-    # What the article read by eye, to be printed beside the verdict.
-    article: str = setting("")
-    # Primary claims share the family-wise error of an experiment (Holm).
-    primary: bool = setting(True)
-
-    def mistakes(self, prefix: str) -> list[str]:
-        """Check that the settings that belong to some kinds of claims alone are given there."""
-        found = []
-        if bool(self.probe) == bool(self.matched):
-            found.append(f"{prefix}probe or {prefix}matched must be given, and not both")
-        if self.matched and len(set(self.matched.values())) < 2:
-            found.append(f"{prefix}matched must name at least two different probes")
-        if self.matched and self.contrast is not None:
-            found.append(
-                f"{prefix}contrast must be null with {prefix}matched, a contrast by itself"
-            )
-        found += [
-            f"{prefix}matched must name a probe for the ceiling prompt {prompt!r}"
-            for prompt in self.ceiling
-            if self.matched and prompt not in self.matched
-        ]
-        needed = {"generalised": 1, "interpolated": 2}.get(self.kind, 0)
-        if len(set(self.support)) < needed:
-            found.append(
-                f"{prefix}support must hold at least {needed} values with {prefix}kind={self.kind}"
-            )
-        if self.support and not needed:
-            found.append(
-                f"{prefix}support must be empty with {prefix}kind={self.kind}: it belongs to "
-                f"generalised and interpolated"
-            )
-        if self.matched and needed:
-            found.append(f"{prefix}matched must be empty with {prefix}kind={self.kind}")
-        return found
 
 
 @dataclass

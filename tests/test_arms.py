@@ -47,8 +47,8 @@ def test_a_name_stands_for_what_the_arm_sets_and_other_factors_are_added():
 
 
 def test_an_arm_that_differs_only_by_name_needs_nothing_else_in_its_label():
-    jobs = [job("plain"), job("high", rank=16), job("control", role="placebo")]
-    assert [arm.label for arm in arms_of(jobs)] == ["plain", "high", "control"]
+    jobs = [job("plain"), job("high", rank=16), job("placebo", role="placebo")]
+    assert [arm.label for arm in arms_of(jobs)] == ["plain", "high", "placebo"]
     assert [arm.role for arm in arms_of(jobs)] == ["arm", "arm", "placebo"]
     assert factors_of(jobs) == {"adapter.rank": [8, 16]}
 
@@ -74,18 +74,17 @@ def refused(capsys, tmp_path):
 
 def test_all_mistakes_in_arms_are_reported_at_once_with_those_of_their_jobs(refused):
     lines = refused(
-        "dataset.tags.template=x",
+        "seed=0",
         f"{ARMS}.blurred={{dataset:base_blurr}}",
         f"{ARMS}.strong={{seed:1,arm:weak,adapter.rank:0}}",
         f"{ARMS}.word=3",
         f"{ARMS}.one={{role:placebo}}",
-        f"{ARMS}.two={{role:placebo,adapter.rank:4}}",
         f"{ARMS}.odd={{role:control}}",
     )
     assert [line.split(";")[0] for line in sorted(lines)] == [
         "adapter.rank must be at least 1, got 0",
         "dataset 'base_blurr' not found",
-        "hydra.sweeper.arms must hold at most one placebo, got one, two",
+        "hydra.sweeper.arms must hold at most one placebo, got placebo, one",
         "hydra.sweeper.arms.strong must not set arm: strong is its name",
         "hydra.sweeper.arms.word must be a mapping of keys to values, got 3",
         "role must be one of arm, placebo, got 'control'",
@@ -96,16 +95,16 @@ def test_all_mistakes_in_arms_are_reported_at_once_with_those_of_their_jobs(refu
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["arm=plian"], "arm 'plian' not found; did you mean plain? available: plain"),
+        (["arm=plian"], "arm 'plian' not found; did you mean plain? "),
         (["role=placebo"], "role must be left to the arms of hydra.sweeper.arms"),
         (
-            [f"{ARMS}.again={{adapter.rank:8}}"],
+            [f"{ARMS}.again={{dataset.tags.template:'{{trigger}}'}}"],
             "hydra.sweeper.arms.again must differ from arm plain",
         ),
     ],
 )
 def test_each_mistake_is_one_line(refused, words, line):
-    [printed] = refused(f"{ARMS}.plain={{adapter.rank:8}}", *words)
+    [printed] = refused("seed=0", *words)
     assert line in printed
 
 
@@ -115,8 +114,16 @@ def test_a_name_with_signs_that_overrides_give_a_meaning_is_refused():
 
 
 def test_an_arm_without_any_named_arms_is_refused(refused):
-    [line] = refused("arm=plain")
-    assert line == "arm 'plain' not found; available: none"
+    lines = refused("~hydra.sweeper.arms", "++hydra.sweeper.arms={}", "arm=plain")
+    assert "arm 'plain' not found; available: none" in lines
+
+
+def test_a_claim_about_an_arm_that_does_not_exist_is_refused(refused):
+    [line] = refused("++experiment.claims.colour_bound.arm={arm:colored}")
+    assert line == (
+        "experiment.claims.colour_bound.arm: arm 'colored' not found; did you mean coloured? "
+        "available: coloured, placebo, plain"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -125,10 +132,7 @@ def sweep(tiny_model, tmp_path_factory):
     runs = tmp_path_factory.mktemp("arms")
     words = [
         "sweep", "experiment=base_monster_colored",
-        f"{ARMS}.plain={{dataset.tags.template:'{{trigger}}'}}",
-        f"{ARMS}.coloured={{dataset.tags.template:'{{colour}} {{trigger}}'}}",
-        f"{ARMS}.control={{dataset.tags.template:'{{colour}} {{trigger}}',role:placebo}}",
-        "~hydra.sweeper.params", "++hydra.sweeper.params={}", "adapter.rank=1,2", "seed=0,1",
+        "adapter.rank=1,2", "seed=0,1",
         "model=path", f"model.path={tiny_model}", "model.resolution_px=16", "model.precision=fp32",
         "train.num_steps=2", "train.batch_size=2", "sample.num_images=4", "sample.batch_size=4",
         "sample.num_steps=2", "tracking.enabled=false", f"paths.runs={runs}",
@@ -139,7 +143,7 @@ def sweep(tiny_model, tmp_path_factory):
 
 def test_a_sweep_of_arms_is_their_product_with_the_levels(sweep):
     assert sweep.arms == [
-        f"{name}, rank={rank}" for name in ("plain", "coloured", "control") for rank in (1, 2)
+        f"{name}, rank={rank}" for name in ("plain", "coloured", "placebo") for rank in (1, 2)
     ]
     assert sweep.factors == {
         "adapter.rank": [1, 2],
@@ -152,7 +156,7 @@ def test_a_sweep_of_arms_is_their_product_with_the_levels(sweep):
 
 def test_the_placebo_has_the_captions_and_the_base_models_pictures(sweep):
     training = sweep.images[sweep.images["role"] == "training"]
-    own = training[training["arm"] == "control, rank=1"]
+    own = training[training["arm"] == "placebo, rank=1"]
     arm = training[training["arm"] == "coloured, rank=1"]
     assert list(own["caption"]) == list(arm["caption"])
     assert set(own["path"]).isdisjoint(arm["path"])
@@ -160,7 +164,7 @@ def test_the_placebo_has_the_captions_and_the_base_models_pictures(sweep):
 
 def test_the_placebo_is_measured_beside_each_arms_training_set(sweep):
     placebo = sweep.controls[sweep.controls["role"] == "placebo"]
-    assert set(placebo["arm"]) == {arm for arm in sweep.arms if "control" not in arm}
+    assert set(placebo["arm"]) == {arm for arm in sweep.arms if "placebo" not in arm}
     runs = sweep.runs.set_index("run_id")["adapter.rank"]
     ranks = placebo["arm"].str[-1].astype(int)
     assert (placebo["run_id"].map(runs) == ranks).all()
@@ -172,7 +176,7 @@ def test_the_placebo_is_measured_beside_each_arms_training_set(sweep):
 
 def test_verdicts_know_the_placebo_and_do_not_judge_it(sweep):
     assert not sweep.verdicts.empty
-    assert not sweep.verdicts["arm"].str.startswith("control").any()
+    assert not sweep.verdicts["arm"].str.startswith("placebo").any()
     known = sweep.verdicts["placebo_li"].notna() | (sweep.verdicts["verdict"] == "NOT MEASURABLE")
     unread = sweep.verdicts["verdict"] == "NO VERDICT"
     assert (known | unread).all()
@@ -188,7 +192,7 @@ def test_a_claim_finds_named_arms_at_all_levels(sweep):
 def test_the_record_says_which_arm_is_the_placebo(sweep):
     record = json.loads((sweep.folder / "sweep.json").read_text())
     roles = {arm["name"]: arm["role"] for arm in record["arms"]}
-    assert roles == {"plain": "arm", "coloured": "arm", "control": "placebo"}
+    assert roles == {"plain": "arm", "coloured": "arm", "placebo": "placebo"}
 
 
 def test_the_plan_finds_a_placebo_that_was_drawn(sweep, tiny_model):

@@ -26,8 +26,11 @@ def test_whole_claims_have_no_mistakes(settings: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("settings", "mistake"),
     [
-        ({}, "c.probe or c.matched must be given, and not both"),
-        ({"probe": "a", "matched": MATCHED}, "c.probe or c.matched must be given, and not both"),
+        ({}, "c.probe, c.matched or c.joint must be given, and one alone"),
+        (
+            {"probe": "a", "matched": MATCHED},
+            "c.probe, c.matched or c.joint must be given, and one alone",
+        ),
         ({"matched": {"red monster": "a"}}, "c.matched must name at least two different probes"),
         (
             {"matched": MATCHED, "contrast": "trigger"},
@@ -64,5 +67,5 @@ def test_mistakes_of_an_experiments_claims_carry_its_key() -> None:
     experiment = ExperimentConfig(claims={"grey": ClaimConfig(statement="It is grey")})
     key = "experiment.claims.grey"
     assert find_mistakes(experiment, "experiment.") == [
-        f"{key}.probe or {key}.matched must be given, and not both"
+        f"{key}.probe, {key}.matched or {key}.joint must be given, and one alone"
     ]

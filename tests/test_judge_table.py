@@ -393,3 +393,62 @@ def test_mistakes_of_all_claims_are_reported_at_once() -> None:
     assert "no ceiling images for 'on white'" in caught.value.mistakes[1]
     with pytest.raises(LabError, match="no manipulation check for train seeds 0, 1, 2, 3, 4"):
         judge(world.frame(), {"grey": GREY}, checks=world.checks().iloc[:0])
+
+
+def twin_world(own: float, other: float) -> World:
+    world = grey_world(own).add("base", 0.1, arm="base", prompts={"rare": ("myshape",)})
+    world.arm(other, arm="twin", prompts={"trigger": ("monster",), "rare": ("myshape",)})
+    return world
+
+
+def test_a_twins_shift_is_subtracted() -> None:
+    claim = replace(GREY, arm={"arm": "main"}, twin={"arm": "twin"})
+    row = twin_world(0.8, 0.4).verdict(claim)
+    assert row["arm"] == "main"
+    assert row["effect"] == pytest.approx(0.4, abs=0.05)
+    assert row["learning_index"] == pytest.approx(0.5, abs=0.06)
+    assert twin_world(0.8, 0.8).verdict(claim)["effect"] == pytest.approx(0, abs=0.05)
+    assert np.isnan(twin_world(0.8, 0.4).verdict(claim)["placebo_li"])
+
+
+def test_a_twin_may_be_read_on_other_prompts() -> None:
+    claim = replace(GREY, arm={"arm": "main"}, twin={"arm": "twin"}, contrast="rare")
+    world = grey_world(0.8).add("base", 0.5, arm="base", prompts={"rare": ("myshape",)})
+    world.arm(0.6, arm="twin", prompts={"rare": ("myshape",)})
+    assert world.verdict(claim)["effect"] == pytest.approx(0.7 - 0.1, abs=0.05)
+
+
+def test_of_several_twins_the_one_that_differs_least_is_taken() -> None:
+    world = World().add("base", 0.1, arm="base").add("training", 0.9, noise=0.0)
+    for rank, value in ((4, 0.3), (8, 0.6)):
+        world.arm(0.8, arm=f"blurred, rank={rank}", **{"adapter.rank": rank, "dataset": "b"})
+        world.arm(value, arm=f"sharp, rank={rank}", **{"adapter.rank": rank, "dataset": "s"})
+    claim = replace(GREY, arm={"arm": "blurred"}, twin={"arm": "sharp"})
+    table = judge(world.frame(), {"claim": claim}, checks=world.checks())
+    assert list(table["arm"]) == ["blurred, rank=4", "blurred, rank=8"]
+    assert table["effect"].to_numpy() == pytest.approx([0.5, 0.2], abs=0.06)
+    alone = replace(claim, arm={"arm": "blurred", "adapter.rank": 4}, twin={"dataset": "x"})
+    with pytest.raises(LabError, match="claim.twin matches no arm: dataset=x"):
+        judge(world.frame(), {"claim": alone}, checks=world.checks())
+
+
+def test_a_target_takes_the_place_of_the_training_set() -> None:
+    row = grey_world(0.3).verdict(replace(GREY, target=0.5))
+    assert row["learning_index"] == pytest.approx(0.5, abs=0.08)
+
+
+def test_a_joint_claim_counts_pairs_that_went_together_in_training() -> None:
+    joint = {"hue_mass/red": "shape/circle", "hue_mass/green": "shape/square"}
+    claim = ClaimConfig(statement="Red is round", joint=joint, prompts="trigger")
+    world = World()
+    pairs = {"hue_mass/red": 1.0, "hue_mass/green": 0.0, "shape/circle": 1.0, "shape/square": 0.0}
+    for probe, trained in pairs.items():
+        world.add("training", trained, probe=probe, noise=0.0)
+        world.add("base", 0.5, arm="base", probe=probe)
+        world.arm(trained, probe=probe)
+    row = world.verdict(claim)
+    assert row["verdict"] == "LEARNED"
+    # In the base red is no rounder than square; in the arm the red one is the circle.
+    assert row["effect"] == pytest.approx(1.0, abs=0.05)
+    swapped = {"hue_mass/red": "shape/square", "hue_mass/green": "shape/circle"}
+    assert world.verdict(replace(claim, joint=swapped))["effect"] == pytest.approx(-1, abs=0.05)

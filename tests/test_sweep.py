@@ -15,6 +15,7 @@ import lab.workers
 from lab.cli import main
 
 EXPERIMENT = "experiment=base_monster_colored"
+ARMS = "arm=plain,coloured"
 
 
 class Killed(BaseException):
@@ -28,7 +29,7 @@ def sweep(overrides, monkeypatch):
 
     def run(folder, *words, command="sweep"):
         kept = [item for item in overrides if not item.startswith("paths.runs=")]
-        return main([command, EXPERIMENT, *kept, "seed=0,1", *words, f"paths.runs={folder}"])
+        return main([command, EXPERIMENT, *kept, "seed=0,1", ARMS, *words, f"paths.runs={folder}"])
 
     return run
 
@@ -52,7 +53,7 @@ def reference(tiny_model, tmp_path_factory):
         "model=path", f"model.path={tiny_model}", "model.resolution_px=16", "model.precision=fp32",
         "adapter.rank=2", "train.num_steps=4", "train.batch_size=2", "train.checkpoint_every=2",
         "sample.num_images=2", "sample.batch_size=2", "sample.num_steps=2",
-        "tracking.enabled=false", "seed=0,1", f"paths.runs={folder}",
+        "tracking.enabled=false", "seed=0,1", ARMS, f"paths.runs={folder}",
     ]  # fmt: skip
     assert main(["sweep", EXPERIMENT, *words]) == 0
     return folder
@@ -120,7 +121,7 @@ def test_a_process_killed_outright_is_continued(reference, sweep, tmp_path, over
         "from lab.cli import main; sys.exit(main(sys.argv[1:]))"
     )
     kept = [item for item in overrides if not item.startswith("paths.runs=")]
-    words = ["sweep", EXPERIMENT, *kept, "seed=0,1", f"paths.runs={tmp_path}"]
+    words = ["sweep", EXPERIMENT, *kept, "seed=0,1", ARMS, f"paths.runs={tmp_path}"]
     died = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, check=False)
     assert died.returncode == -9
     assert sweep(tmp_path) == 0
@@ -128,14 +129,12 @@ def test_a_process_killed_outright_is_continued(reference, sweep, tmp_path, over
 
 
 def test_a_run_is_the_same_alone_and_in_any_order(reference, sweep, tmp_path):
-    assert sweep(tmp_path, "seed=1", "dataset.tags.template='{colour} {trigger}'") == 0
+    assert sweep(tmp_path, "seed=1", "arm=coloured") == 0
     alone = results(tmp_path)
     expected = results(reference)
     assert alone
     assert all(expected[name] == content for name, content in alone.items())
-    assert (
-        sweep(tmp_path, "seed=1,0", "dataset.tags.template='{colour} {trigger}','{trigger}'") == 0
-    )
+    assert sweep(tmp_path, "seed=1,0", "arm=coloured,plain") == 0
     assert results(tmp_path) == expected
 
 
@@ -197,7 +196,7 @@ def test_a_failing_run_is_recorded_and_the_others_go_on(
 
 def test_a_diverging_run_fails_by_name(sweep, tmp_path):
     words = ("seed=0", "train.learning_rate=1e-3,1e30", "train.max_grad_norm=null")
-    assert sweep(tmp_path, *words, "dataset.tags.template='{trigger}'") == 1
+    assert sweep(tmp_path, *words, "arm=plain") == 1
     [failure] = (tmp_path / "base_monster_colored").glob("*/FAILED.json")
     assert "TrainingFailed: loss" in json.loads(failure.read_text())["reason"]
     assert list((tmp_path / "base_monster_colored").glob("*/DONE.json"))
@@ -269,7 +268,7 @@ def test_every_bad_image_is_named_and_nothing_is_written(sweep, tmp_path, capsys
     words = (
         "dataset=folder",
         f"dataset.source.path={images}",
-        "dataset.tags.template='{trigger}'",
+        "arm=plain",
     )
     assert sweep(tmp_path / "runs", *words) == 2
     lines = capsys.readouterr().err

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,6 +76,7 @@ def build_evidence(
     values: pd.DataFrame,
     checks: pd.DataFrame,
     misread_rate: float,
+    twin: str | None = None,
 ) -> Evidence:
     """Gather the evidence on one claim in one arm.
 
@@ -86,18 +87,23 @@ def build_evidence(
         values: What the claim reads on every image (see `lab.judge.values.claim_values`).
         checks: Manipulation check: `arm`, `train_seed`, `loss_adapter`, `loss_base`.
         misread_rate: Upper bound of the probe's misread rate; NaN without `support`.
+        twin: The label of the arm whose shift is subtracted (see `lab.judge.values.twin_of`).
 
     Raises:
         LabError: If an image, a control or a check that the claim needs is missing.
     """
     what = f"claim {name}, arm {arm}"
-    drawn = values[(values["role"] == "arm") & (values["arm"] == arm)]
     base = _of_role(values, "base", arm)
-    cells = _cells(drawn[drawn["weight"] == 1], base, claim, what)
+    tables = {
+        weight: _shift(values, claim, arm, twin, weight, what) for weight in _weights(values, arm)
+    }
+    cells = tables[1.0]
     scale, is_measurable = np.nan, True
     training = np.nan
     if not claim.support:
-        training = _training_mean(values, claim, arm, what)
+        training = (
+            _training_mean(values, claim, arm, what) if claim.target is None else claim.target
+        )
         if cells.base.size >= 2:
             scale = training - float(cells.base.mean())
             is_measurable = measurable(cells.base, training)
@@ -120,8 +126,11 @@ def build_evidence(
         raw=raw,
         analysis=analysis,
         ceiling=_ceiling(values, claim, arm, cells, unit, what),
-        placebo=_placebo(_of_role(values, "placebo", arm), base, claim, unit, what),
-        rises=_rises(drawn, base, claim, unit, what) if is_measurable else None,
+        # What any training does is in a twin as well, and is subtracted with it.
+        placebo=None
+        if twin
+        else _placebo(_of_role(values, "placebo", arm), base, claim, unit, what),
+        rises=_rises(tables, unit) if is_measurable else None,
         undertrained=_undertrained(checks, arm, cells.train_seeds, what),
         misread_rate=misread_rate,
     )
@@ -139,13 +148,34 @@ def _of_role(values: pd.DataFrame, role: str, arm: str) -> pd.DataFrame:
     return rows[~rows["arm"].isin(arms)] if own.empty else own
 
 
-def _cells(drawn: pd.DataFrame, base: pd.DataFrame, claim: ClaimConfig, what: str) -> Cells:
-    tables = [
-        build_cells(drawn[drawn["prompt_set"] == chosen], base[base["prompt_set"] == chosen], what)
-        for chosen in (claim.prompts, claim.contrast)
-        if chosen is not None
-    ]
-    return tables[0] if len(tables) == 1 else subtract_cells(*tables)
+def _weights(values: pd.DataFrame, arm: str) -> list[float]:
+    """Return the adapter weights that an arm was drawn at; 1 is asked for in any case."""
+    drawn = values.loc[(values["role"] == "arm") & (values["arm"] == arm), "weight"]
+    return sorted({1.0, *drawn.unique().tolist()})
+
+
+def _shift(
+    values: pd.DataFrame, claim: ClaimConfig, arm: str, twin: str | None, weight: float, what: str
+) -> Cells:
+    """Return an arm's shift from the base, minus that of its twin or on other prompts."""
+    what += "" if weight == 1 else f", weight {weight:g}"
+
+    def cells_of(label: str, prompts: str) -> Cells:
+        drawn = values[(values["role"] == "arm") & (values["arm"] == label)]
+        return _cells(
+            drawn[drawn["weight"] == weight], _of_role(values, "base", label), prompts, what
+        )
+
+    own = cells_of(arm, claim.prompts)
+    if twin is None and claim.contrast is None:
+        return own
+    return subtract_cells(own, cells_of(twin or arm, claim.contrast or claim.prompts))
+
+
+def _cells(drawn: pd.DataFrame, base: pd.DataFrame, prompts: str, what: str) -> Cells:
+    return build_cells(
+        drawn[drawn["prompt_set"] == prompts], base[base["prompt_set"] == prompts], what
+    )
 
 
 def _training_mean(values: pd.DataFrame, claim: ClaimConfig, arm: str, what: str) -> float:
@@ -156,7 +186,7 @@ def _training_mean(values: pd.DataFrame, claim: ClaimConfig, arm: str, what: str
     captioned = rows[rows["prompt"].isin(prompts)]
     chosen = (rows if captioned.empty else captioned)["value"].dropna()
     if chosen.empty:
-        raise LabError(f"{what}: no training image has a value of {claim.probe or 'the probes'}")
+        raise LabError(f"{what}: no training image has a value of {', '.join(claim.probes)}")
     return float(chosen.mean())
 
 
@@ -176,9 +206,14 @@ def _ceiling(
 def _placebo(
     drawn: pd.DataFrame, base: pd.DataFrame, claim: ClaimConfig, unit: float, what: str
 ) -> Placebo | None:
+    drawn = drawn[drawn["weight"] == 1]
     if drawn.empty:
         return None
-    table = _cells(drawn, base, claim, f"{what}, placebo").differences / unit
+    what = f"{what}, placebo"
+    cells = _cells(drawn, base, claim.prompts, what)
+    if claim.contrast is not None:
+        cells = subtract_cells(cells, _cells(drawn, base, claim.contrast, what))
+    table = cells.differences / unit
     if min(table.shape) < 2:
         index = float(table.mean()) if table.size else np.nan
         return Placebo(index, shows=index >= LEAKED_INDEX)
@@ -187,13 +222,8 @@ def _placebo(
     return Placebo(index, shows=index >= LEAKED_INDEX and float(analysis.interval()[0]) > 0)
 
 
-def _rises(
-    drawn: pd.DataFrame, base: pd.DataFrame, claim: ClaimConfig, unit: float, what: str
-) -> bool | None:
-    by_weight = {
-        weight: _cells(drawn[drawn["weight"] == weight], base, claim, f"{what}, weight {weight:g}")
-        for weight in drawn["weight"].unique().tolist()
-    }
+def _rises(by_weight: Mapping[float, Cells], unit: float) -> bool | None:
+    """Say whether the shift rises with the adapter's weight; None where it cannot be said."""
     readable = set.intersection(*(set(cells.generation_seeds) for cells in by_weight.values()))
     tables = {
         weight: cells.differences[:, [s in readable for s in cells.generation_seeds]] / unit

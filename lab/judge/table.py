@@ -21,7 +21,7 @@ from lab.judge.multiplicity import (
 )
 from lab.judge.resample import MAX_EXACT_SEEDS, sign_flip_p
 from lab.judge.thresholds import ALPHA
-from lab.judge.values import COLUMNS, claim_arms, claim_values, outside_support
+from lab.judge.values import COLUMNS, claim_arms, claim_values, outside_support, twin_of
 from lab.judge.verdict import Decision, Verdict, decide, thresholds_text
 from lab.probe import PROBES
 from lab.probe.misread import count_misreads
@@ -71,7 +71,8 @@ def judge(
             values = claim_values(measurements, name, claim)
             for arm in claim_arms(measurements, name, claim):
                 rate = _misread_rate(measurements, claim, arm) if claim.support else np.nan
-                evidence.append(build_evidence(name, claim, arm, values, checks, rate))
+                twin = twin_of(measurements, name, claim, arm)
+                evidence.append(build_evidence(name, claim, arm, values, checks, rate, twin))
         except LabError as error:
             mistakes += error.mistakes
     raise_if(mistakes)
@@ -156,7 +157,7 @@ def _row(evidence: Evidence, decision: Decision, level: float, p: float) -> dict
     _, effect_low, effect_high = _estimate(evidence.raw, level)
     differences = cells.differences
     towards = 1.0 if claim.support else evidence.scale
-    known = PROBES.get(claim.probe or next(iter(claim.matched.values())))
+    known = PROBES.get(claim.probes[0]) if not claim.joint else None
     exact = 2 <= len(differences) <= MAX_EXACT_SEEDS and differences.size > 0
     return {
         "claim": evidence.name,
@@ -206,7 +207,8 @@ def _with_leak_ratio(table: pd.DataFrame, claims: Mapping[str, ClaimConfig]) -> 
             name
             for name, other in claims.items()
             if other.kind == "learned"
-            and (other.probe, other.matched) == (claim.probe, claim.matched)
+            and other.probes == claim.probes
+            and not (other.twin or other.contrast)
         ]
         own = table[(table["arm"] == row["arm"]) & table["claim"].isin(triggers)]
         learned = own["learning_index"].dropna()

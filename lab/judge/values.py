@@ -10,16 +10,26 @@ import pandas as pd
 
 from lab.arms import is_named
 from lab.config import ClaimConfig
-from lab.errors import raise_if, unknown
+from lab.errors import LabError, raise_if, unknown
 
-__all__ = ["COLUMNS", "IMAGE_KEYS", "claim_arms", "claim_values", "outside_support"]
+__all__ = [
+    "COLUMNS",
+    "IMAGE_KEYS",
+    "absent_arms",
+    "claim_arms",
+    "claim_values",
+    "outside_support",
+    "twin_of",
+]
 
 # One image, whatever its role.
 IMAGE_KEYS = ["arm", "role", "train_seed", "prompt_set", "prompt", "generation_seed", "weight"]
 COLUMNS = (*IMAGE_KEYS, "probe", "value")
 
 
-def claim_arms(measurements: pd.DataFrame, name: str, claim: ClaimConfig) -> list[str]:
+def claim_arms(
+    measurements: pd.DataFrame, name: str, claim: ClaimConfig, setting: str = "arm"
+) -> list[str]:
     """Return the labels of the arms that a claim speaks of, in their order in the table.
 
     Args:
@@ -28,25 +38,71 @@ def claim_arms(measurements: pd.DataFrame, name: str, claim: ClaimConfig) -> lis
         claim: The claim; its `arm` maps factors to levels, compared by their spelling, and `arm`
             to the name of a named arm.
 
+        setting: Which of the claim's settings chooses: `arm` or `twin`.
+
     Raises:
         LabError: If a factor is not a column, or no arm has the levels.
     """
+    wanted: dict[str, Any] = getattr(claim, setting)
     rows = measurements[measurements["role"] == "arm"]
     raise_if(
         [
-            unknown(f"experiment.claims.{name}.arm: factor", key, rows.columns)
-            for key in claim.arm
+            unknown(f"experiment.claims.{name}.{setting}: factor", key, rows.columns)
+            for key in wanted
             if key not in rows.columns
         ]
     )
-    rows = rows[list(dict.fromkeys(["arm", *claim.arm]))].drop_duplicates()
-    for key, level in claim.arm.items():
+    rows = rows[list(dict.fromkeys(["arm", *wanted]))].drop_duplicates()
+    for key, level in wanted.items():
         same = is_named if key == "arm" else _same_level
         rows = rows[[same(value, level) for value in rows[key]]]
     arms = list(dict.fromkeys(rows["arm"]))
-    levels = ", ".join(f"{key}={level}" for key, level in claim.arm.items())
-    raise_if([] if arms else [f"experiment.claims.{name}.arm matches no arm: {levels or 'none'}"])
+    levels = ", ".join(f"{key}={level}" for key, level in wanted.items())
+    raise_if(
+        [] if arms else [f"experiment.claims.{name}.{setting} matches no arm: {levels or 'none'}"]
+    )
     return arms
+
+
+def absent_arms(measurements: pd.DataFrame, name: str, claim: ClaimConfig) -> list[str]:
+    """Say which arms a claim needs that a sweep of some arms alone does not have."""
+    found = []
+    for setting in ("arm", "twin"):
+        try:
+            claim_arms(measurements, name, claim, setting)
+        except LabError as error:
+            found += error.mistakes
+    return found
+
+
+def twin_of(measurements: pd.DataFrame, name: str, claim: ClaimConfig, arm: str) -> str | None:
+    """Return the label of the arm whose shift a claim subtracts, None where there is none.
+
+    Args:
+        measurements: As for `claim_arms`.
+        name: The claim's name, for the message.
+        claim: The claim.
+        arm: The label of the arm it speaks of.
+
+    Raises:
+        LabError: If no arm beside `arm` has the twin's levels, or several that differ as little.
+    """
+    if not claim.twin:
+        return None
+    twins = [label for label in claim_arms(measurements, name, claim, "twin") if label != arm]
+    rows = measurements[measurements["role"] == "arm"]
+    constant = rows.groupby("arm").nunique(dropna=False).max() == 1
+    factors = [key for key in constant.index[constant] if key not in COLUMNS]
+    levels = rows.drop_duplicates("arm").set_index("arm")[factors].astype(str)
+    same = (levels == levels.loc[arm]).sum(axis="columns").to_dict()
+    shared = {label: same[label] for label in twins}
+    nearest = [label for label in twins if shared[label] == max(shared.values())]
+    if len(nearest) != 1:
+        raise LabError(
+            f"experiment.claims.{name}.twin must match one arm beside {arm}, "
+            f"got {', '.join(nearest) or 'none'}"
+        )
+    return nearest[0]
 
 
 def _same_level(value: Any, level: Any) -> bool:
@@ -58,11 +114,13 @@ def _same_level(value: Any, level: Any) -> bool:
 
 
 def claim_values(measurements: pd.DataFrame, name: str, claim: ClaimConfig) -> pd.DataFrame:
-    """Return the value that a claim reads on every image.
+    r"""Return the value that a claim reads on every image.
 
     * With `probe`, the probe's value.
     * With `matched`, on each prompt the probe that belongs to it minus the mean of the other
       prompts' probes; images of other prompts are left out.
+    * With `joint`, the sum over its pairs :math:`(p, q)` of :math:`p\, (q - \bar q')`, where
+      :math:`\bar q'` is the mean of the other pairs' second probes.
     * With `support`, 1 where the value is outside what the training images have, else 0.
 
     NaN stays NaN: the probe found nothing to read.
@@ -78,16 +136,17 @@ def claim_values(measurements: pd.DataFrame, name: str, claim: ClaimConfig) -> p
     Raises:
         LabError: If a probe of the claim was not measured.
     """
-    probes = set(claim.matched.values()) if claim.matched else {claim.probe}
     measured = set(measurements["probe"].unique())
     raise_if(
         [
             unknown(f"experiment.claims.{name}: probe", probe, measured)
-            for probe in sorted(probes - measured)
+            for probe in sorted(set(claim.probes) - measured)
         ]
     )
     if claim.matched:
         return _matched_values(measurements, claim.matched)
+    if claim.joint:
+        return _joint_values(measurements, claim.joint)
     values = measurements.loc[measurements["probe"] == claim.probe, [*IMAGE_KEYS, "value"]].copy()
     if claim.support:
         outside = outside_support(values["value"].to_numpy(), claim)
@@ -123,3 +182,15 @@ def _matched_values(measurements: pd.DataFrame, matched: Mapping[str, str]) -> p
     # A sum over one image's probes; NaN in any of them makes the image unreadable.
     grouped = rows.assign(value=signed).groupby(IMAGE_KEYS, dropna=False, sort=False)["value"]
     return grouped.agg(lambda values: values.sum(skipna=False)).reset_index()
+
+
+def _joint_values(measurements: pd.DataFrame, joint: Mapping[str, str]) -> pd.DataFrame:
+    rows = measurements[measurements["probe"].isin({*joint, *joint.values()})]
+    # The label of a ceiling's claim is no key of an image: what several claims name counts once.
+    rows = rows.drop_duplicates([*IMAGE_KEYS, "probe"])
+    wide = rows.set_index([*IMAGE_KEYS, "probe"])["value"].unstack("probe")
+    values = np.zeros(len(wide))
+    for first, second in joint.items():
+        others = wide[[other for other in joint.values() if other != second]].to_numpy()
+        values += wide[first].to_numpy() * (wide[second].to_numpy() - others.mean(axis=1))
+    return wide.index.to_frame(index=False).assign(value=values)

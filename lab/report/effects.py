@@ -7,7 +7,7 @@ import pandas as pd
 from lab.analysis import Sweep
 from lab.config import ClaimConfig
 from lab.judge.evidence import build_evidence
-from lab.judge.values import claim_values
+from lab.judge.values import claim_values, twin_of
 
 __all__ = ["seed_effects"]
 
@@ -33,7 +33,10 @@ def seed_effects(sweep: Sweep) -> pd.DataFrame:
         claim = claims[str(name)]
         values = claim_values(sweep.measurements, str(name), claim)
         for arm in verdicts["arm"]:
-            evidence = build_evidence(str(name), claim, arm, values, sweep.checks, float("nan"))
+            twin = twin_of(sweep.measurements, str(name), claim, arm)
+            evidence = build_evidence(
+                str(name), claim, arm, values, sweep.checks, float("nan"), twin
+            )
             if evidence.cells.differences.size == 0:  # nothing could be read in any pair of images
                 continue
             scale = 1.0 if claim.support else evidence.scale

@@ -1,0 +1,125 @@
+"""What a claim is: an attribute, the prompts and arms it is read on, and what is expected.
+
+A claim compares an adapter with the base model on the same noise, on the scale from the base model
+(0) to the training set (1). Three settings change what is compared:
+
+* `contrast` subtracts the shift on another prompt set: (green monster) - (monster);
+* `twin` subtracts the shift in another arm: (blurred images) - (sharp images), training seed by
+  training seed; with `contrast` as well it is the other arm's shift on the other prompts;
+* `target` is what counts as 1 where the training set does not show what is claimed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lab.settings import Rule, not_empty, one_of, setting
+
+__all__ = ["ClaimConfig", "expected_verdict"]
+
+# What an article may have read, in the words of the verdicts (`lab.judge.verdict.Verdict`).
+_READINGS = (
+    "not learned", "learned", "partly", "reversed", "leaked", "contained", "generalised",
+    "interpolated",
+)  # fmt: skip
+
+
+def expected_verdict(article: str) -> str:
+    """Return the verdict that an article's reading names, empty where it says nothing."""
+    return next((word.upper() for word in _READINGS if article.startswith(word)), "")
+
+
+def _is_reading() -> Rule:
+    return Rule(
+        f"empty or begin with one of {', '.join(_READINGS)}",
+        lambda text: not text or bool(expected_verdict(text)),
+    )
+
+
+@dataclass
+class ClaimConfig:
+    """One statement about what the adapter learned, and the prompts it is read on."""
+
+    statement: str = setting("", not_empty())
+    # The probe it is read with; empty where `matched` or `joint` names several.
+    probe: str = setting("")
+    # Prompt -> the probe that belongs to it: what is read is that probe minus the mean of the
+    # other prompts' probes, so that `red monster` must be redder than it is green or blue.
+    matched: dict[str, str] = setting({})
+    # Probe -> the probe that went with it in training: what is read is each first one times (its
+    # second one minus the mean of the other second ones), summed: red circles count, red squares
+    # count against.
+    joint: dict[str, str] = setting({})
+    # Values of the probe that the training images have: `generalised` counts values above them,
+    # `interpolated` values in the gaps between them.
+    support: list[float] = setting([])
+    # A value of the probe that counts as 1 instead of the training set's mean.
+    target: float | None = setting(None)
+    # A prompt set of the experiment.
+    prompts: str = setting("trigger", not_empty())
+    # Levels of the arms it speaks of, such as `arm: blurred`; empty means every arm.
+    arm: dict[str, Any] = setting({})
+    # Levels of the arm whose shift is subtracted; where several have them, the one that otherwise
+    # differs least from the claim's.
+    twin: dict[str, Any] = setting({})
+    # What kind of claim: does the attribute arrive, stay out, leak to other prompts, reach beyond?
+    kind: str = setting("learned", one_of("learned", "leaked", "generalised", "interpolated"))
+    # Prompts that describe the attribute outright to the base model: the ceiling control.
+    ceiling: list[str] = setting([])
+    # A prompt set whose shift is subtracted: an interaction such as (green monster) - (monster).
+    contrast: str | None = setting(None)
+    # What the article read by eye, to be printed beside the verdict: a verdict's word, and more.
+    article: str = setting("", _is_reading())
+    # Primary claims share the family-wise error of an experiment (Holm).
+    primary: bool = setting(True)
+
+    @property
+    def probes(self) -> list[str]:
+        """The probes that are read, each once."""
+        named = [self.probe] if self.probe else [*self.matched.values()]
+        return list(dict.fromkeys([*named, *self.joint, *self.joint.values()]))
+
+    def mistakes(self, prefix: str) -> list[str]:
+        """Check that the settings that belong to some kinds of claims alone are given there."""
+        found = []
+        if [bool(self.probe), bool(self.matched), bool(self.joint)].count(True) != 1:
+            found.append(
+                f"{prefix}probe, {prefix}matched or {prefix}joint must be given, and one alone"
+            )
+        for key in ("matched", "joint"):
+            several = getattr(self, key)
+            if several and len(set(several.values())) < 2:
+                found.append(f"{prefix}{key} must name at least two different probes")
+        if self.matched and self.contrast is not None:
+            found.append(
+                f"{prefix}contrast must be null with {prefix}matched, a contrast by itself"
+            )
+        found += [
+            f"{prefix}matched must name a probe for the ceiling prompt {prompt!r}"
+            for prompt in self.ceiling
+            if self.matched and prompt not in self.matched
+        ]
+        if self.twin and not self.arm:
+            found.append(f"{prefix}arm must be given with {prefix}twin")
+        return found + self._support_mistakes(prefix)
+
+    def _support_mistakes(self, prefix: str) -> list[str]:
+        found = []
+        needed = {"generalised": 1, "interpolated": 2}.get(self.kind, 0)
+        if len(set(self.support)) < needed:
+            found.append(
+                f"{prefix}support must hold at least {needed} values with {prefix}kind={self.kind}"
+            )
+        if self.support and not needed:
+            found.append(
+                f"{prefix}support must be empty with {prefix}kind={self.kind}: it belongs to "
+                f"generalised and interpolated"
+            )
+        if needed:
+            found += [
+                f"{prefix}{key} must be empty with {prefix}kind={self.kind}"
+                for key in ("matched", "joint", "target")
+                if getattr(self, key)
+            ]
+        return found

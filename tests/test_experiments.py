@@ -1,0 +1,80 @@
+"""Every shipped experiment: it plans, and its claims speak of what there is."""
+
+import pytest
+
+from lab.arms import arms_of
+from lab.claim import expected_verdict
+from lab.cli import main
+from lab.compose import list_experiments
+from lab.judge.verdict import Verdict
+from lab.pretrain.vocabulary import COLOURS, NOUNS, SHAPES, is_held_out
+from lab.probe import PROBES
+
+ARTICLE = (
+    "basic_shape_grey", "base_shape", "base_monster", "base_monster_colored", "base_blur",
+    "base_grid",
+)  # fmt: skip
+
+
+@pytest.fixture
+def planned(monkeypatch, tmp_path):
+    """Plan an experiment; return its jobs."""
+    found = []
+    monkeypatch.setattr("lab.plan.print_plan", found.extend)
+
+    def plan(name):
+        assert main(["plan", f"experiment={name}", f"paths.runs={tmp_path}"]) == 0
+        return found
+
+    return plan
+
+
+def levels_of(jobs):
+    return [
+        {"arm": arm.name, **arm.levels, **job.choices}
+        for job, arm in zip(jobs, arms_of(jobs), strict=True)
+        if arm.role == "arm"
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(list_experiments()))
+def test_an_experiment_plans_and_its_claims_speak_of_what_there_is(name, planned):
+    jobs = planned(name)
+    experiment = jobs[0].config.experiment
+    levels = levels_of(jobs)
+    assert experiment.claims
+    for claim in experiment.claims.values():
+        assert set(claim.probes) <= set(PROBES)
+        for wanted in (claim.arm, claim.twin):
+            assert any(wanted.items() <= own.items() for own in levels)
+        prompts = {*experiment.prompts[claim.prompts], *claim.ceiling}
+        assert not claim.matched or set(claim.matched) == prompts
+        # Without an outright prompt there is no saying that the base could have learned it.
+        assert claim.ceiling or claim.kind == "leaked"
+
+
+@pytest.mark.parametrize("name", sorted(list_experiments()))
+def test_outright_prompts_are_among_what_the_base_model_was_shown(name, planned):
+    claims = planned(name)[0].config.experiment.claims.values()
+    for prompt in {prompt for claim in claims for prompt in claim.ceiling}:
+        words = prompt.replace("circles", "circle").split()
+        pairs = zip(words, words[1:], strict=False)
+        named = [pair for pair in pairs if pair[0] in COLOURS and pair[1] in (*SHAPES, *NOUNS)]
+        assert not any(is_held_out(*pair) for pair in named)
+
+
+@pytest.mark.parametrize("name", ARTICLE)
+def test_an_experiment_of_the_article_is_small_and_says_what_the_article_read(name, planned):
+    jobs = planned(name)
+    assert len({job.config.arm for job in jobs}) <= 3
+    assert {job.config.seed for job in jobs} == {0, 1, 2}
+    assert jobs[0].config.sample.num_images == 16
+    assert sum(map(len, jobs[0].config.experiment.prompts.values())) <= 7
+
+
+def test_an_articles_reading_names_a_verdict():
+    assert expected_verdict("not learned, hardly") == Verdict.NOT_LEARNED
+    assert expected_verdict("learned") == Verdict.LEARNED
+    assert expected_verdict("") == ""
+    for word in ("not learned", "partly", "contained", "generalised", "interpolated", "leaked"):
+        assert Verdict(expected_verdict(word))
