@@ -129,7 +129,8 @@ class _SweepLauncher(Launcher):
                 mistakes += error.mistakes
             except (HydraException, OmegaConfBaseException) as error:
                 mistakes += explain(error, filter_overrides(overrides))
-        raise_if(list(dict.fromkeys([*mistakes, *same_arms(jobs)])))
+        raise_if(list(dict.fromkeys(mistakes)))
+        raise_if(same_arms(jobs))
         return jobs
 
     def _compose(self, overrides: Sequence[str]) -> Job:

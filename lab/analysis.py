@@ -322,8 +322,9 @@ def _claimed_keys(
     levels: dict[str, dict[str, Any]],
 ) -> list[str]:
     """Return the keys by which claims choose arms and which were held fixed; add their levels."""
-    named = {key for claim in record.get("claims", {}).values() for key in claim.get("arm", {})}
-    fixed = sorted(key for key in named if key in runs and key not in factors)
+    claims = record.get("claims", {}).values()
+    named = {key for claim in claims for key in {**claim.get("arm", {}), **claim.get("twin", {})}}
+    fixed = sorted(key for key in named - {"arm"} if key in runs and key not in factors)
     for arm, key in product(levels, fixed):
         levels[arm] = levels[arm] | {key: runs.loc[runs["arm"] == arm, key].iloc[0]}
     return fixed

@@ -174,10 +174,11 @@ def _placebo_images(
     done = [item.run for item in outcomes if not item.failed and item.run.arm.role == "placebo"]
     rows = [
         {"run_id": run.run_id, "prompt_set": item.prompt_set, "prompt": item.prompt,
-         "generation_seed": item.generation_seed, "weight": item.weight,
+         "generation_seed": item.generation_seed, "weight": item.weight, "step": item.step,
          "file": str((run.folder.path / item.file).relative_to(runs))}
         for run in done
         for item in run_requests(run.config)
+        if item.step == run.config.train.num_steps
     ]  # fmt: skip
     controlled = [
         dataset

@@ -78,7 +78,7 @@ def test_all_mistakes_in_arms_are_reported_at_once_with_those_of_their_jobs(refu
         f"{ARMS}.blurred={{dataset:base_blurr}}",
         f"{ARMS}.strong={{seed:1,arm:weak,adapter.rank:0}}",
         f"{ARMS}.word=3",
-        f"{ARMS}.one={{role:placebo}}",
+        f"{ARMS}.one={{role:placebo,adapter.rank:4}}",
         f"{ARMS}.odd={{role:control}}",
     )
     assert [line.split(";")[0] for line in sorted(lines)] == [
@@ -96,7 +96,7 @@ def test_all_mistakes_in_arms_are_reported_at_once_with_those_of_their_jobs(refu
     ("words", "line"),
     [
         (["arm=plian"], "arm 'plian' not found; did you mean plain? "),
-        (["role=placebo"], "role must be left to the arms of hydra.sweeper.arms"),
+        (["arm=plain", "role=placebo"], "role must be left to the arms of hydra.sweeper.arms"),
         (
             [f"{ARMS}.again={{dataset.tags.template:'{{trigger}}'}}"],
             "hydra.sweeper.arms.again must differ from arm plain",
