@@ -1,5 +1,6 @@
 """The page as a person uses it, in a headless Chromium."""
 
+import pandas as pd
 import pytest
 
 from lab.analysis import open_sweep
@@ -7,6 +8,7 @@ from lab.report.page import write_page
 
 HEADS = "[...document.querySelectorAll('#grid thead th')].map(x => x.innerText.trim())"
 ROWS = "[...document.querySelectorAll('#grid tbody th[scope=row]')].map(x => x.innerText.trim())"
+ARMS = ["template=monster", "template={colour} monster"]
 NUM_PICTURES = "document.querySelectorAll('#grid .picture').length"
 
 
@@ -47,6 +49,58 @@ def test_opens_with_the_answer_and_asks_for_nothing_else(browser, page):
     assert browser.js(NUM_PICTURES) == 3 * 6 * 4
     assert browser.requests() == [page]
     assert browser.complaints() == []
+
+
+def test_in_short_shows_training_prompts_and_answers_side_by_side(browser, page):
+    browser.open(page)
+    texts = "[...document.querySelectorAll('%s')].map(x => x.innerText.trim())"
+    assert browser.js(texts % ".short .taught q") == [
+        *["monster"] * 3,
+        "red monster",
+        "green monster",
+        "blue monster",
+    ]
+    asked = browser.js(texts % "tr[data-claim=colour_bound] td:not(.nothing)")
+    assert asked == ["not asked", "● learned"]
+    # One training seed and one noise: a row differs by the adapter alone.
+    titles = browser.js(
+        "[...document.querySelector('.short-pictures').querySelectorAll('td')]"
+        ".map(cell => [...cell.querySelectorAll('img')].map(x => x.alt))"
+    )
+    prompts = ["red monster", "green monster", "blue monster"]
+    drawn_by = ["base model", *[f"{arm}, training seed 0" for arm in ARMS]]
+    assert titles == [
+        [f"{prompt}: {who}, generation seed 0" for prompt in prompts] for who in drawn_by
+    ]
+
+
+def test_answer_in_short_leads_to_its_pictures(browser, page):
+    browser.open(page)
+    browser.js("document.querySelector('tr[data-claim=white_background] .short-cell').click()")
+    banner = browser.js("document.getElementById('banner').innerText")
+    assert "the background becomes white in template=monster" in banner
+
+
+def test_arms_that_were_answered_differently_are_named(browser, page, make_sweep_folder):
+    folder = make_sweep_folder(size=16, seeds=2, images=2)
+    table = folder.path / "verdicts.csv"
+    verdicts = pd.read_csv(table)
+    own = verdicts["claim"] == "white_background"
+    verdicts.loc[own, "verdict"] = ["LEARNED", "NOT LEARNED"]
+    verdicts.to_csv(table, index=False)
+    other = write_page(open_sweep(folder.name, folder.root), folder.path / "report" / "index.html")
+    browser.open(other.as_uri())
+    assert browser.js("document.querySelector('.contrasts li').innerText") == (
+        "The background becomes white: learned with template=monster; "
+        "not learned with template={colour} monster"
+    )
+
+
+def test_skipping_to_the_pictures_keeps_the_view(browser, page):
+    browser.open(page + "#mode=slider")
+    browser.js("document.querySelector('.skip').click()")
+    assert browser.js("location.hash") == "#mode=slider"
+    assert browser.js("document.activeElement.id") == "pictures"
 
 
 def test_axes_switch_and_the_address_keeps_them(browser, page):
@@ -228,7 +282,7 @@ def test_sweep_without_claims_shows_its_pictures(browser, make_sweep_folder):
     folder = make_sweep_folder(seeds=1, images=2, claims=False)
     page = write_page(open_sweep(folder.name, folder.root), folder.path / "report" / "index.html")
     browser.open(page.as_uri())
-    assert "makes no claims" in browser.js("document.getElementById('answer').innerText")
+    assert "makes no claims" in browser.js("document.getElementById('short').innerText")
     assert browser.js(NUM_PICTURES) > 0
     assert browser.complaints() == []
 

@@ -1,4 +1,4 @@
-// The answer: question, verdicts with their effect plots, and a few pictures for each.
+// The question, and the evidence: every verdict with its effect plot.
 
 const TONES = {
   "LEARNED": "yes", "GENERALISED": "yes", "INTERPOLATED": "yes", "PARTLY": "partly", "CONTAINED": "kept",
@@ -43,29 +43,23 @@ function renderTop() {
     el("div", { class: "top-line" }, el("span", { class: "name" }, DATA.name), themeButton()),
     el("h1", {}, DATA.question || DATA.name),
     el("p", { class: "quiet facts" }, facts.map((fact) => el("span", {}, fact))),
-    failed.length ? el("p", { class: "alert" }, el("a", { href: "#details" , onclick: (event) => { event.preventDefault(); byId("details").scrollIntoView(); } },
+    failed.length ? el("p", { class: "alert" }, el("a", { href: "#details" , onclick: (event) => { event.preventDefault(); leapTo("details"); } },
       `${failed.length} run${failed.length === 1 ? "" : "s"} failed`), `: ${distinct(failed.map((run) => run.reason)).join("; ")}`) : null,
   );
 }
 
-function renderAnswer() {
-  const root = byId("answer");
-  if (!DATA.verdicts.length) {
-    const reason = Object.keys(DATA.claims).length
-      ? "The claims of this experiment have not been judged; the pictures are below."
-      : "This experiment makes no claims: the pictures are the result.";
-    replace(root, el("h2", { id: "answer-title" }, "The answer"), el("p", { class: "lead" }, reason));
-    return;
-  }
+function renderEvidence() {
+  const root = byId("evidence");
+  root.hidden = !DATA.verdicts.length;
+  if (root.hidden) return;
   const claims = distinct(DATA.verdicts.map((verdict) => verdict.claim));
   replace(
     root,
-    el("div", { class: "section-head" }, el("h2", { id: "answer-title" }, "The answer"), el("div", { class: "tally" }, tally())),
-    el("p", { class: "lead" }, "Each line is one arm, measured against the base model on the same noise. The dot says how far it went from the base model to the training images, the bar how sure that is, the small dots what single training seeds say."),
+    el("h2", { id: "evidence-title" }, "The evidence"),
+    el("p", { class: "lead" }, "Each line is one arm, measured against the base model on the same noise. The large dot says how far it went from the base model to the training images, the bar how sure that is, the small dots what single training seeds say. Open a line for its numbers."),
     el("div", { class: "verdicts" },
       el("div", { class: "line head", "aria-hidden": "true" }, el("span"), el("span"), effectAxis(), el("span"), el("span")),
       claims.map(claimBlock)),
-    legend(),
   );
 }
 
@@ -87,43 +81,27 @@ function claimBlock(claim) {
   const prompts = promptsOf(asked);
   return el("section", { class: "claim", "aria-label": rows[0].statement },
     el("h3", {}, sentence(rows[0].statement)),
-    el("p", { class: "quiet" },
-      "read on ", prompts.slice(0, 4).map((prompt, index) => [index ? ", " : "", el("q", {}, promptText(prompt))]),
-      prompts.length > 4 ? ` and ${prompts.length - 4} more` : "",
+    el("p", { class: "quiet" }, "read on ", quoted(prompts, 4),
       asked.article ? ` · the article read: ${asked.article}` : ""),
-    rows.map((row) => verdictLine(row, prompts)));
+    rows.map(verdictLine));
 }
 
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 const promptsOf = (claim) => DATA.prompts[claim.prompts] || [];
 
-function verdictLine(row, prompts) {
+function verdictLine(row) {
   return el("details", { class: "verdict" },
     el("summary", { class: "line" },
-      el("span", { class: "arm" }, el("i", { style: `background:${armHue(row.arm)}` }), armLabel(row.arm)),
+      armName(row.arm),
       badge(row.verdict),
       effectPlot(row),
-      thumbnails(row, prompts),
+      el("span", { class: "quiet reason" }, row.reason),
       el("button", {
         type: "button", class: "chip jump", "data-verdict": row.index,
         "aria-label": `See the pictures behind: ${row.statement}, ${armLabel(row.arm)}`,
         onclick: (event) => { event.preventDefault(); jumpTo(row); },
-      }, "See pictures"),
-      el("span", { class: "quiet reason" }, row.reason)),
+      }, "See pictures")),
     verdictDetail(row));
-}
-
-// Base and arm from the same noise, two pairs: the quickest look at what changed.
-function thumbnails(row, prompts) {
-  const pairs = [];
-  for (const image of [...SAMPLES].sort((a, b) => a.g - b.g || prompts.indexOf(a.prompt) - prompts.indexOf(b.prompt))) {
-    if (image.arm !== row.arm || image.weight !== 1 || !image.last || !prompts.includes(image.prompt) || pairs.length === 3) continue;
-    if (image.seed !== TRAIN_SEEDS[pairs.length % TRAIN_SEEDS.length] || image.prompt !== prompts[pairs.length % prompts.length]) continue;
-    const base = partner(image, "base");
-    if (base) pairs.push([base, image]);
-  }
-  return el("span", { class: "pairs" }, pairs.map(([base, image]) => el("span", { class: "pair", title: `${describe(base)}, then ${armLabel(image.arm)}` },
-    pictureElement(base, describe(base)), el("span", { "aria-hidden": "true" }, "→"), pictureElement(image, describe(image)))));
 }
 
 function verdictDetail(row) {
@@ -164,8 +142,12 @@ function jumpTo(row) {
     "is.set": claim.prompts || "", "is.arm": String(row.arm), ref: "base", claim: String(row.index),
     probe: probe.startsWith("@") || probeIndex(probe) >= 0 ? probe : "",
   });
-  byId("pictures").scrollIntoView({ behavior: CALM ? "auto" : "smooth" });
-  byId("pictures").focus({ preventScroll: true });
+  leapTo("pictures");
+}
+
+function leapTo(section) {
+  byId(section).scrollIntoView({ behavior: CALM ? "auto" : "smooth" });
+  byId(section).focus({ preventScroll: true });
 }
 
 function themeButton() {

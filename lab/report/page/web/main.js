@@ -51,7 +51,8 @@ function onKey(event) {
 }
 
 renderTop();
-renderAnswer();
+renderShort();
+renderEvidence();
 renderDetails();
 onUpdate(render);
 applyPan();
@@ -62,6 +63,8 @@ byId("lightbox").addEventListener("close", () => {
   if (cell) cell.focus();
 });
 byId("lightbox").addEventListener("click", (event) => { if (event.target === byId("lightbox")) byId("lightbox").close(); });
+// The address belongs to the view: a leap inside the page must not replace it.
+document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); leapTo("pictures"); });
 addEventListener("keydown", onKey);
 addEventListener("hashchange", () => { STATE = readHash(); render(false); });
 render(false);
