@@ -40,7 +40,7 @@ def take_over(folder: RunFolder, steps: Iterable[int], images: Iterable[str]) ->
     twin = find_twin(folder)
     if twin is None:
         return ""
-    snapshots = [folder.snapshot(step).relative_to(folder.path) for step in steps]
+    snapshots = [str(folder.snapshot(step).relative_to(folder.path)) for step in steps]
     # The adapter last: a folder that has it has its training's log, too.
     for name in (*images, *snapshots, *_TRAINING):
         source, target = twin.path / name, folder.path / name

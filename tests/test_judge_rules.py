@@ -15,6 +15,7 @@ from lab.judge.multiplicity import (
     holm_levels,
 )
 from lab.judge.power import deciding_plan
+from lab.judge.ratio import LearningIndex
 
 P = np.array([0.01, 0.04, 0.03, 0.005])
 
@@ -73,15 +74,52 @@ def test_the_learning_index_is_a_ratio_with_the_spread_of_a_ratio() -> None:
     assert copied == pytest.approx(np.ones((4, 16)))
 
 
-def test_the_learning_index_interval_covers_although_the_base_is_estimated() -> None:
+def simulated(rng: np.random.Generator, index: float, seeds: tuple[int, int]) -> LearningIndex:
+    """Return the index of an adapter that goes `index` of the way to a training mean of 1."""
+    train, generation = seeds
+    base = rng.normal(0.0, 0.3, size=generation)
+    adapter = index + 0.1 * rng.normal(size=(train, 1)) + 0.2 * rng.normal(size=seeds)
+    return LearningIndex(adapter - base, base, 1.0)
+
+
+@pytest.mark.parametrize("train", [3, 5, 8])
+def test_the_learning_index_interval_covers_although_the_base_is_estimated(train: int) -> None:
     rng = np.random.default_rng(4)
-    covered = []
-    for _ in range(600):
-        base = rng.normal(0.0, 0.3, size=16)
-        adapter = 0.6 + 0.1 * rng.normal(size=(5, 1)) + 0.2 * rng.normal(size=(5, 16))
-        low, high = crossed(learning_index_table(adapter - base, base, 1.0)).interval()
-        covered.append(low < 0.6 < high)
-    assert np.mean(covered) >= 0.9
+    intervals = [simulated(rng, 0.6, (train, 16)).interval() for _ in range(200)]
+    assert np.mean([low < 0.6 < high for low, high in intervals]) >= 0.9
+
+
+def test_the_learning_index_interval_excludes_no_effect_exactly_when_the_difference_does() -> None:
+    rng = np.random.default_rng(6)
+    agreed = set()
+    for index in (0.05, 0.1, 0.15, 0.2) * 10:
+        ratio = simulated(rng, index, (3, 16))
+        low, high = ratio.interval()
+        raw_low, raw_high = crossed(ratio.differences).interval()
+        assert (low > 0 or high < 0) == (raw_low > 0 or raw_high < 0)
+        agreed.add(low > 0)
+    assert agreed == {True, False}
+
+
+def test_the_learning_index_lies_inside_a_bound_when_two_one_sided_tests_say_so() -> None:
+    rng = np.random.default_rng(7)
+    agreed = set()
+    for _ in range(40):
+        ratio = simulated(rng, 0.1, (4, 16))
+        low, high = ratio.interval(0.9)
+        towards = ratio.training_mean - ratio.base
+        tests = [crossed(ratio.differences - bound * towards) for bound in (-0.2, 0.2)]
+        ps = [test.p_value() / 2 for test in tests]
+        inside = tests[0].mean > 0 > tests[1].mean and max(ps) < 0.05
+        assert (-0.2 < low and high < 0.2) == inside
+        agreed.add(inside)
+    assert agreed == {True, False}
+
+
+def test_a_learning_index_without_noise_is_a_point() -> None:
+    ratio = LearningIndex(np.full((2, 4), 0.5), np.zeros(4), 1.0)
+    assert ratio.interval() == (0.5, 0.5)
+    assert ratio.mean == 0.5
 
 
 def test_improvement_counts_ties_half_and_follows_the_direction() -> None:

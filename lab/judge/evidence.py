@@ -13,7 +13,8 @@ from lab.errors import LabError
 from lab.judge.cells import Cells, build_cells, subtract_cells
 from lab.judge.crossed import Crossed, crossed
 from lab.judge.dose import rises_with_weight
-from lab.judge.effect import learning_index_table, measurable
+from lab.judge.effect import measurable
+from lab.judge.ratio import LearningIndex
 from lab.judge.thresholds import LEAKED_INDEX
 
 __all__ = ["Evidence", "Placebo", "build_evidence"]
@@ -61,7 +62,7 @@ class Evidence:
     scale: float
     measurable: bool
     raw: Crossed | None
-    analysis: Crossed | None
+    analysis: Crossed | LearningIndex | None
     ceiling: float | None
     placebo: Placebo | None
     rises: bool | None
@@ -107,13 +108,14 @@ def build_evidence(
         if cells.base.size >= 2:
             scale = training - float(cells.base.mean())
             is_measurable = measurable(cells.base, training)
-    raw, analysis = None, None
+    raw: Crossed | None = None
+    analysis: Crossed | LearningIndex | None = None
     if min(cells.differences.shape) >= 2:
         raw = crossed(cells.differences)
         if claim.support:
             analysis = raw
         elif is_measurable:
-            analysis = crossed(learning_index_table(cells.differences, cells.base, training))
+            analysis = LearningIndex(cells.differences, cells.base, training)
     # Where the base is as the training set is, shifts have no scale.
     unit = 1.0 if claim.support else (scale if is_measurable else np.nan)
     return Evidence(

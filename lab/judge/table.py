@@ -19,6 +19,7 @@ from lab.judge.multiplicity import (
     holm_adjusted,
     holm_levels,
 )
+from lab.judge.ratio import LearningIndex
 from lab.judge.resample import MAX_EXACT_SEEDS, sign_flip_p
 from lab.judge.thresholds import ALPHA
 from lab.judge.values import COLUMNS, claim_arms, claim_values, outside_support, twin_of
@@ -190,7 +191,9 @@ def _row(evidence: Evidence, decision: Decision, level: float, p: float) -> dict
     }
 
 
-def _estimate(analysis: Crossed | None, level: float) -> tuple[float, float, float]:
+def _estimate(
+    analysis: Crossed | LearningIndex | None, level: float
+) -> tuple[float, float, float]:
     if analysis is None:
         return np.nan, np.nan, np.nan
     low, high = analysis.interval(level)

@@ -7,7 +7,6 @@ from enum import StrEnum
 
 import numpy as np
 
-from lab.judge.equivalence import tost_p
 from lab.judge.evidence import Evidence
 from lab.judge.power import deciding_plan
 from lab.judge.thresholds import (
@@ -199,7 +198,8 @@ def _outside_support(evidence: Evidence, rate: float, low: float) -> Decision | 
 
 def _inside(evidence: Evidence, bound: float) -> bool:
     assert evidence.analysis is not None
-    return tost_p(evidence.analysis, bound) < (1 - EQUIVALENCE_LEVEL) / 2
+    low, high = evidence.analysis.interval(EQUIVALENCE_LEVEL)
+    return bool(-bound < low and high < bound)
 
 
 def _no_effect(evidence: Evidence, needed: float) -> Decision:
