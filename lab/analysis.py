@@ -53,6 +53,9 @@ class Sweep:
             control: probes that compare with the training set have another value beside each.
         checks: The manipulation check: `arm`, `train_seed`, `loss_adapter`, `loss_base`.
         verdicts: The frame of `lab.judge`, empty before the sweep was judged.
+        doses: How far each claim went in each arm, by training step and adapter weight; empty
+            where there is one of both (see `lab.judge.onset.dose_tables`).
+        onsets: After how many training steps each claim is learned in each arm; as `doses`.
         probes: Names of the probe columns of `images`.
     """
 
@@ -65,6 +68,8 @@ class Sweep:
     losses: pd.DataFrame
     checks: pd.DataFrame
     verdicts: pd.DataFrame
+    doses: pd.DataFrame
+    onsets: pd.DataFrame
     probes: list[str]
 
     @property
@@ -95,7 +100,15 @@ class Sweep:
     @cached_property
     def measurements(self) -> pd.DataFrame:
         """One row per final image and probe: the tidy frame that `lab.judge.judge` takes."""
-        own = self.final_images[self.final_images["role"].isin(("arm", "training"))]
+        return self._tidy(self.final_images)
+
+    @cached_property
+    def step_measurements(self) -> pd.DataFrame:
+        """As `measurements`, at every training step."""
+        return self._tidy(self.images) if self.has_steps else self.measurements
+
+    def _tidy(self, images: pd.DataFrame) -> pd.DataFrame:
+        own = images[images["role"].isin(("arm", "training"))]
         rows = pd.concat([own, self.controls], ignore_index=True)
         keys = [column for column in rows if column not in {*self.probes, "path"}]
         return rows.melt(id_vars=keys, value_vars=self.probes, var_name="probe")
@@ -158,6 +171,8 @@ def open_sweep(name: str, runs: str | Path = "runs", *, tracking_uri: str | None
         losses=_collect(_losses(folder, entry) for entry in entries),
         checks=pd.DataFrame(checks),
         verdicts=_read_table(folder / "verdicts.csv"),
+        doses=_read_table(folder / "dose.csv"),
+        onsets=_read_table(folder / "onset.csv"),
         probes=probes,
     )
 

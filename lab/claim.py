@@ -21,7 +21,7 @@ __all__ = ["ClaimConfig", "expected_verdict"]
 # What an article may have read, in the words of the verdicts (`lab.judge.verdict.Verdict`).
 _READINGS = (
     "not learned", "learned", "partly", "reversed", "leaked", "contained", "generalised",
-    "interpolated",
+    "interpolated", "earlier", "later",
 )  # fmt: skip
 
 
@@ -63,8 +63,13 @@ class ClaimConfig:
     # Levels of the arm whose shift is subtracted; where several have them, the one that otherwise
     # differs least from the claim's.
     twin: dict[str, Any] = setting({})
-    # What kind of claim: does the attribute arrive, stay out, leak to other prompts, reach beyond?
-    kind: str = setting("learned", one_of("learned", "leaked", "generalised", "interpolated"))
+    # What kind of claim: does the attribute arrive, stay out, leak to other prompts, reach beyond,
+    # or is it learned after fewer training steps than another?
+    kind: str = setting(
+        "learned", one_of("learned", "leaked", "generalised", "interpolated", "earlier")
+    )
+    # With kind `earlier`: the claim whose attribute is said to be learned later.
+    than: str = setting("")
     # Prompts that describe the attribute outright to the base model: the ceiling control.
     ceiling: list[str] = setting([])
     # A prompt set whose shift is subtracted: an interaction such as (green monster) - (monster).
@@ -100,6 +105,8 @@ class ClaimConfig:
             for prompt in self.ceiling
             if self.matched and prompt not in self.matched
         ]
+        if bool(self.than) != (self.kind == "earlier"):
+            found.append(f"{prefix}than must be given with {prefix}kind=earlier, and only there")
         if self.twin and not self.arm:
             found.append(f"{prefix}arm must be given with {prefix}twin")
         return found + self._support_mistakes(prefix)

@@ -79,11 +79,13 @@ def report(folder: Path, runs: Path, claims: Mapping[str, ClaimConfig]) -> list[
     Returns:
         Why there are no verdicts, line by line; empty when there are, or when nothing is claimed.
     """
+    from lab.report.dose import write_doses
     from lab.report.page import write_page
     from lab.report.sheets import write_sheets
 
     write_sheets(folder)
     reasons = _judge(folder, runs, claims)
+    reasons += write_doses(open_sweep(folder.name, runs), claims)
     write_page(open_sweep(folder.name, runs), folder / "report" / "index.html")
     return reasons
 
@@ -103,7 +105,9 @@ def _judge(folder: Path, runs: Path, claims: Mapping[str, ClaimConfig]) -> list[
         else:
             measured[name] = claim
     try:
-        verdicts = judge(sweep.measurements, measured, checks=sweep.checks)
+        verdicts = judge(
+            sweep.measurements, measured, checks=sweep.checks, steps=sweep.step_measurements
+        )
     except LabError as error:
         return [f"no verdicts: {line}" for line in error.mistakes]
     write_bytes(table, verdicts.to_csv(index=False, lineterminator="\n").encode())

@@ -234,6 +234,12 @@ class ExperimentConfig:
                         f"{prefix}claims.{name}.{key} must be one of {', '.join(self.prompts)}, "
                         f"got {chosen!r}"
                     )
+            learned = [other for other in self.claims if self.claims[other].kind == "learned"]
+            if claim.than and claim.than not in learned:
+                found.append(
+                    f"{prefix}claims.{name}.than must be one of the claims of kind learned "
+                    f"({', '.join(learned)}), got {claim.than!r}"
+                )
         return found
 
 

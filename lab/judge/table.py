@@ -19,6 +19,7 @@ from lab.judge.multiplicity import (
     holm_adjusted,
     holm_levels,
 )
+from lab.judge.onset import earlier_evidence
 from lab.judge.ratio import LearningIndex
 from lab.judge.resample import MAX_EXACT_SEEDS, sign_flip_p
 from lab.judge.thresholds import ALPHA
@@ -29,12 +30,22 @@ from lab.probe.misread import count_misreads
 
 __all__ = ["judge"]
 
+# Units of effects that are not the probe's.
+_OTHER_UNITS = {
+    "generalised": "share",
+    "interpolated": "share",
+    "earlier": "doublings of the training steps",
+}
 CHECK_COLUMNS = ("arm", "train_seed", "loss_adapter", "loss_base")
 ROLES = ("arm", "base", "ceiling", "placebo", "training")
 
 
 def judge(
-    measurements: pd.DataFrame, claims: Mapping[str, ClaimConfig], *, checks: pd.DataFrame
+    measurements: pd.DataFrame,
+    claims: Mapping[str, ClaimConfig],
+    *,
+    checks: pd.DataFrame,
+    steps: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Judge every claim of an experiment in every arm that it speaks of.
 
@@ -50,6 +61,8 @@ def judge(
         claims: The experiment's claims by name.
         checks: Manipulation check: `arm`, `train_seed`, and the denoising losses on the training
             images at fixed noise, `loss_adapter` and `loss_base`.
+        steps: As `measurements`, at every training step and with a column `step`: what claims of
+            kind `earlier` are read on.
 
     Returns:
         One row per claim and arm. `effect`, `effect_low` and `effect_high` are in the probe's
@@ -69,6 +82,11 @@ def judge(
     mistakes: list[str] = []
     for name, claim in claims.items():
         try:
+            if claim.kind == "earlier":
+                evidence += _earlier(
+                    measurements if steps is None else steps, name, claims, checks
+                )
+                continue
             values = claim_values(measurements, name, claim)
             for arm in claim_arms(measurements, name, claim):
                 rate = _misread_rate(measurements, claim, arm) if claim.support else np.nan
@@ -84,6 +102,17 @@ def judge(
         for e, decision, level, p in zip(evidence, decisions, levels, adjusted, strict=True)
     ]
     return _with_leak_ratio(pd.DataFrame(rows), claims)
+
+
+def _earlier(
+    steps: pd.DataFrame, name: str, claims: Mapping[str, ClaimConfig], checks: pd.DataFrame
+) -> list[Evidence]:
+    if "step" not in steps.columns:
+        raise LabError(f"claim {name}: measurements must have the column step")
+    return [
+        earlier_evidence(steps, name, claims, arm, checks)
+        for arm in claim_arms(steps, name, claims[name])
+    ]
 
 
 def _check_frames(measurements: pd.DataFrame, checks: pd.DataFrame) -> None:
@@ -154,7 +183,8 @@ def _adjust(evidence: list[Evidence]) -> tuple[np.ndarray, np.ndarray]:
 
 def _row(evidence: Evidence, decision: Decision, level: float, p: float) -> dict[str, object]:
     claim, cells = evidence.claim, evidence.cells
-    index, index_low, index_high = _estimate(None if claim.support else evidence.analysis, level)
+    no_index = claim.support or claim.kind == "earlier"
+    index, index_low, index_high = _estimate(None if no_index else evidence.analysis, level)
     _, effect_low, effect_high = _estimate(evidence.raw, level)
     differences = cells.differences
     towards = 1.0 if claim.support else evidence.scale
@@ -171,7 +201,7 @@ def _row(evidence: Evidence, decision: Decision, level: float, p: float) -> dict
         "effect": float(differences.mean()) if differences.size else np.nan,
         "effect_low": effect_low,
         "effect_high": effect_high,
-        "unit": "share" if claim.support else (known.unit if known else ""),
+        "unit": _OTHER_UNITS.get(claim.kind, known.unit if known else ""),
         "p_adjusted": float(p),
         "num_train_seeds": len(cells.train_seeds),
         "num_generation_seeds": len(cells.generation_seeds),

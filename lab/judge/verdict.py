@@ -25,6 +25,9 @@ from lab.judge.thresholds import (
 __all__ = ["Decision", "Verdict", "decide", "thresholds_text"]
 
 
+MANY_SEEDS = "more than S=20, G=128"
+
+
 class Verdict(StrEnum):
     """What may be said about a claim."""
 
@@ -37,6 +40,8 @@ class Verdict(StrEnum):
     CONTAINED = "CONTAINED"
     GENERALISED = "GENERALISED"
     INTERPOLATED = "INTERPOLATED"
+    EARLIER = "EARLIER"
+    LATER = "LATER"
     UNDER_TRAINED = "UNDER-TRAINED"
     NOT_MEASURABLE = "NOT MEASURABLE"
     NO_VERDICT = "NO VERDICT"
@@ -73,7 +78,8 @@ def decide(evidence: Evidence, level: float) -> Decision:
        interval inside +-.1 is CONTAINED.
     4. `generalised`, `interpolated`: share of images outside the training support, adapter minus
        base, above 0 by interval and above the probe's misread rate.
-    5. Anything else is INCONCLUSIVE, with the seeds or the control that would decide it.
+    5. `earlier`: interval of the ratio of the two onsets below 1 is EARLIER, above 1 LATER.
+    6. Anything else is INCONCLUSIVE, with the seeds or the control that would decide it.
 
     Args:
         evidence: What is known.
@@ -82,6 +88,8 @@ def decide(evidence: Evidence, level: float) -> Decision:
     early = _before_any_test(evidence)
     if early is not None:
         return early
+    if evidence.claim.kind == "earlier":
+        return _order(evidence, level)
     assert evidence.analysis is not None
     low, high = (float(bound) for bound in evidence.analysis.interval(level))
     estimate = float(evidence.analysis.mean)
@@ -196,6 +204,32 @@ def _outside_support(evidence: Evidence, rate: float, low: float) -> Decision | 
     return _no_effect(evidence, OUTSIDE_RATE) if _inside(evidence, OUTSIDE_RATE) else None
 
 
+def _order(evidence: Evidence, level: float) -> Decision:
+    """Judge which of two onsets comes first; the table holds binary logarithms of their ratio."""
+    other = evidence.claim.than
+    if evidence.analysis is None:
+        return Decision(
+            Verdict.INCONCLUSIVE,
+            f"Neither it nor {other} is learned at any training step that was drawn.",
+            "images at more training steps, or longer training",
+        )
+    estimate = float(evidence.analysis.mean)
+    low, high = (float(bound) for bound in evidence.analysis.interval(level))
+    steps = (
+        f"{2**estimate:.2g} ({2**low:.2g} to {2**high:.2g}) times the training steps of {other}"
+    )
+    if high < 0 or low > 0:
+        return Decision(Verdict.EARLIER if high < 0 else Verdict.LATER, f"It takes {steps}.")
+    plan = deciding_plan(
+        evidence.analysis.components, abs(estimate), level, at_least=_seeds_there(evidence)
+    )
+    return Decision(
+        Verdict.INCONCLUSIVE,
+        f"It takes {steps}: either may come first.",
+        str(plan) if plan is not None else MANY_SEEDS,
+    )
+
+
 def _inside(evidence: Evidence, bound: float) -> bool:
     assert evidence.analysis is not None
     low, high = evidence.analysis.interval(EQUIVALENCE_LEVEL)
@@ -247,9 +281,13 @@ def _seeds_that_decide(evidence: Evidence, estimate: float, level: float) -> str
         evidence.analysis.components,
         margin,
         needed,
-        at_least=(len(evidence.cells.train_seeds), len(evidence.cells.generation_seeds)),
+        at_least=_seeds_there(evidence),
     )
-    return str(plan) if plan is not None else "more than S=20, G=128"
+    return str(plan) if plan is not None else MANY_SEEDS
+
+
+def _seeds_there(evidence: Evidence) -> tuple[int, int]:
+    return len(evidence.cells.train_seeds), len(evidence.cells.generation_seeds)
 
 
 def thresholds_text(evidence: Evidence, level: float) -> str:
@@ -260,6 +298,8 @@ def thresholds_text(evidence: Evidence, level: float) -> str:
             f"leaked LI >= {LEAKED_INDEX:g}; contained inside +-{CONTAINED_INDEX:g} at 90 %; "
             f"{shared}"
         )
+    if evidence.claim.kind == "earlier":
+        return f"onset at LI {LEARNED_INDEX:g}; {shared}"
     if evidence.claim.support:
         rate = evidence.misread_rate
         bar = "unknown" if np.isnan(rate) else f"{rate:.3f}"

@@ -31,6 +31,8 @@ def seed_effects(sweep: Sweep) -> pd.DataFrame:
         sweep.verdicts.groupby("claim", sort=False) if len(sweep.verdicts) else ()
     ):
         claim = claims[str(name)]
+        if claim.kind == "earlier":  # read on training steps, not on the way to the training set
+            continue
         values = claim_values(sweep.measurements, str(name), claim)
         for arm in verdicts["arm"]:
             twin = twin_of(sweep.measurements, str(name), claim, arm)

@@ -1,7 +1,7 @@
 """Figures in one style. Each function returns the figure and the table that it shows.
 
 Nothing here shows or saves: a notebook displays what is returned, a script calls `savefig`. The
-colours are told apart with every kind of colour vision (Okabe and Ito; viridis; orange to purple).
+colours of maps are told apart with every kind of colour vision (viridis; orange to purple).
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections.abc import Sequence
 import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.colors import Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
 
 from lab.analysis import Sweep
 from lab.errors import LabError, unknown
 from lab.report.effects import seed_effects
+from lab.report.style import arm_colours, new_axes
 
 __all__ = [
     "binding_figure",
@@ -27,18 +27,6 @@ __all__ = [
     "index_heat_map",
     "leak_map",
 ]
-
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c6d00", "#56b4e9", "#555555")
-_STYLE = {
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "axes.grid": False,
-    "figure.dpi": 120,
-    "svg.fonttype": "none",
-}
 
 
 def effect_plot(sweep: Sweep) -> tuple[Figure, pd.DataFrame]:
@@ -56,8 +44,8 @@ def effect_plot(sweep: Sweep) -> tuple[Figure, pd.DataFrame]:
     """
     frame = _verdicts(sweep)[["claim", "arm", "verdict", "learning_index", "li_low", "li_high"]]
     seeds = seed_effects(sweep)
-    figure, axes = _new(8, 0.42 * len(frame) + 1.2, "How far each arm went")
-    colours = _arm_colours(sweep.arms)
+    figure, axes = new_axes(8, 0.42 * len(frame) + 1.2, "How far each arm went")
+    colours = arm_colours(sweep.arms)
     for place, row in enumerate(frame.to_dict("records")):
         own = seeds[(seeds["claim"] == row["claim"]) & (seeds["arm"] == row["arm"])]
         colour = colours[row["arm"]]
@@ -158,8 +146,8 @@ def dose_curve(sweep: Sweep, probe: str, prompt_set: str) -> tuple[Figure, pd.Da
     starts = frame.drop_duplicates(["arm", "train_seed"]).assign(weight=0.0)
     starts["value"] = starts["arm"].map(zero)
     frame = pd.concat([starts, frame]).sort_values(keys, kind="stable").reset_index(drop=True)
-    figure, axes = _new(6, 4, f"{probe} by adapter weight, {prompt_set} prompts")
-    for arm, colour in _arm_colours(sweep.arms).items():
+    figure, axes = new_axes(6, 4, f"{probe} by adapter weight, {prompt_set} prompts")
+    for arm, colour in arm_colours(sweep.arms).items():
         own = frame[frame["arm"] == arm]
         for _, line in own.groupby("train_seed"):
             axes.plot(line["weight"], line["value"], color=colour, lw=0.8, alpha=0.5)
@@ -214,22 +202,10 @@ def _check(sweep: Sweep, arms: Sequence[str], probes: Sequence[str]) -> None:
         raise LabError(mistakes)
 
 
-def _arm_colours(arms: Sequence[str]) -> dict[str, str]:
-    return {arm: _COLOURS[index % len(_COLOURS)] for index, arm in enumerate(arms)}
-
-
-def _new(width: float, height: float, title: str) -> tuple[Figure, Axes]:
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        axes = figure.add_subplot()
-        axes.set_title(title)
-    return figure, axes
-
-
 def _heat_map(table: pd.DataFrame, title: str, unit: str, middle: float | None) -> Figure:
     """Draw a table with its numbers written in; with a `middle` the colours diverge from it."""
     width, height = 3.5 + 0.9 * table.shape[1], 1.6 + 0.45 * table.shape[0]
-    figure, axes = _new(width, height, title)
+    figure, axes = new_axes(width, height, title)
     values = table.to_numpy(dtype=float)
     finite = values[np.isfinite(values)]
     largest = float(np.abs(finite).max()) if finite.size and np.abs(finite).max() > 0 else 1.0

@@ -41,8 +41,11 @@ _RUN_FILES = (
     "FAILED.json",
     "adapter.safetensors",
 )
-_SWEEP_FILES = ("sweep.json", "base.csv", "placebo.csv", "training.csv", "verdicts.csv")
-_SWEEP_FOLDERS = ("report", "sheets", "contact_sheets")
+_SWEEP_FILES = (
+    *("sweep.json", "base.csv", "placebo.csv", "training.csv", "verdicts.csv"),
+    *("dose.csv", "onset.csv"),
+)
+_SWEEP_FOLDERS = ("report", "sheets", "contact_sheets", "figures")
 
 
 @dataclass

@@ -42,6 +42,8 @@ def page_content(sweep: Sweep, pictures: Pictures) -> dict[str, Any]:
         "config": _common_settings(sweep),
         "images": _images(sweep, pictures),
         "verdicts": _verdicts(sweep),
+        "doses": _table(sweep, sweep.doses),
+        "onsets": _table(sweep, sweep.onsets),
     }
 
 
@@ -176,6 +178,13 @@ def _verdicts(sweep: Sweep) -> list[dict[str, Any]]:
             entry["seeds"] = [_plain(value) for value in own["effect"]]
         rows.append(entry)
     return rows
+
+
+def _table(sweep: Sweep, table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a table whose rows belong to arms."""
+    rows = table.to_dict("records")
+    plain = [{str(name): _plain(value) for name, value in row.items()} for row in rows]
+    return [row | {"arm": sweep.arms.index(row["arm"])} for row in plain]
 
 
 def _plain(value: Any) -> Any:

@@ -20,6 +20,7 @@ _SCRIPTS = (
     "data.js",
     "state.js",
     "plots.js",
+    "dose.js",
     "compare.js",
     "short.js",
     "answer.js",

@@ -1,7 +1,7 @@
 // The question, and the evidence: every verdict with its effect plot.
 
 const TONES = {
-  "LEARNED": "yes", "GENERALISED": "yes", "INTERPOLATED": "yes", "PARTLY": "partly", "CONTAINED": "kept",
+  "LEARNED": "yes", "GENERALISED": "yes", "INTERPOLATED": "yes", "EARLIER": "yes", "LATER": "against", "PARTLY": "partly", "CONTAINED": "kept",
   "NOT LEARNED": "no", "NOT EXPRESSIBLE": "no", "REVERSED": "against", "LEAKED": "against",
 };
 const SIGNS = { yes: "●", partly: "◐", kept: "■", no: "○", against: "▲", open: "?" };
@@ -15,6 +15,8 @@ const MEANINGS = {
   "CONTAINED": "prompts without the trigger stayed as they were",
   "GENERALISED": "reaches beyond the training images",
   "INTERPOLATED": "fills a gap between the training images",
+  "EARLIER": "is learned after fewer training steps than the other attribute",
+  "LATER": "is learned after more training steps than the other attribute",
   "UNDER-TRAINED": "the adapter does not fit its own training images",
   "NOT MEASURABLE": "the base model already has it",
   "NO VERDICT": "the probe could not read enough of the pictures",

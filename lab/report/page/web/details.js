@@ -8,6 +8,7 @@ function renderDetails() {
     failed.length ? el("div", { class: "failures" }, el("h3", {}, "Failed"), el("ul", {}, failed.map((run) => el(
       "li", {}, el("b", {}, `${armLabel(run.arm)}, training seed ${run.seed}`), `: ${run.reason || "no reason was recorded"}`,
     )))) : null,
+    dosePlots(),
     lossPlot() ? [el("h3", {}, "Training loss"), lossPlot()] : null,
     el("details", {}, el("summary", {}, "All runs"), runTable()),
     el("details", {}, el("summary", {}, "Settings shared by all runs"), settingsTable()),

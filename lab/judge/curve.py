@@ -1,0 +1,155 @@
+"""The dose curve of a claim: how far an arm went at each training step and adapter weight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import isotonic_regression
+from scipy.stats import page_trend_test
+
+from lab.config import ClaimConfig
+from lab.judge.evidence import Evidence, build_evidence
+from lab.judge.values import claim_values, twin_of
+
+__all__ = ["Curve", "claim_curve", "onset", "page_p"]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One claim in one arm at several doses, on the generation seeds that all of them could read.
+
+    Args:
+        doses: Training steps or adapter weights, ascending, shape `(K,)`, all above 0.
+        evidence: The evidence at each dose.
+        differences: Adapter minus base, shape `(K, S, G)`.
+        base: The base model's values, shape `(G,)`.
+        training: The training set's value.
+        train_seeds: S of them.
+        generation_seeds: G of them.
+    """
+
+    doses: np.ndarray
+    evidence: tuple[Evidence, ...]
+    differences: np.ndarray
+    base: np.ndarray
+    training: float
+    train_seeds: tuple[int, ...]
+    generation_seeds: tuple[int, ...]
+
+    def index(self, without: int | None = None) -> np.ndarray:
+        """Return the learning index by dose and training seed, shape `(K, S)`.
+
+        Args:
+            without: Place of a generation seed to leave out.
+        """
+        kept = np.delete(np.arange(len(self.base)), [] if without is None else [without])
+        scale = self.training - self.base[kept].mean()
+        return self.differences[:, :, kept].mean(axis=2) / scale
+
+
+def claim_curve(
+    measurements: pd.DataFrame,
+    name: str,
+    claim: ClaimConfig,
+    arm: str,
+    checks: pd.DataFrame,
+    dose: str,
+) -> Curve | None:
+    """Read a claim in one arm at every dose.
+
+    Args:
+        measurements: The long table of `lab.judge.judge` with a column `step`, at every training
+            step, or at every weight.
+        name: The claim's name.
+        claim: A claim without `support`.
+        arm: The arm's label.
+        checks: The manipulation check.
+        dose: `step`, read at weight 1, or `weight`, read at the steps that are there.
+
+    Returns:
+        The curve; None where the claim is not measurable or could not be read at some dose.
+
+    Raises:
+        LabError: If an image or a control that the claim needs is missing.
+    """
+    drawn = measurements["role"] == "arm"
+    doses = sorted(measurements.loc[drawn & (measurements["arm"] == arm), dose].dropna().unique())
+    evidence = []
+    for level in doses:
+        chosen = measurements[~drawn | (measurements[dose] == level)]
+        if dose == "weight":  # evidence is read at weight 1
+            chosen = chosen.assign(weight=chosen["weight"].mask(chosen["role"] == "arm", 1.0))
+        values = claim_values(chosen, name, claim)
+        twin = twin_of(chosen, name, claim, arm)
+        evidence.append(build_evidence(name, claim, arm, values, checks, np.nan, twin))
+    read = [set(item.cells.generation_seeds) for item in evidence]
+    common = tuple(sorted(set.intersection(*read))) if read else ()
+    if not common or not all(item.measurable for item in evidence):
+        return None
+    first = evidence[0].cells
+    places = [[item.cells.generation_seeds.index(s) for s in common] for item in evidence]
+    return Curve(
+        doses=np.array(doses, dtype=float),
+        evidence=tuple(evidence),
+        differences=np.stack(
+            [item.cells.differences[:, at] for item, at in zip(evidence, places, strict=True)]
+        ),
+        base=first.base[places[0]],
+        training=float(first.base.mean() + evidence[0].scale),
+        train_seeds=first.train_seeds,
+        generation_seeds=common,
+    )
+
+
+def onset(doses: np.ndarray, index: np.ndarray, level: float) -> float:
+    r"""Return the dose at which a rising curve reaches a level.
+
+    The curve is made monotone by isotonic regression, starts at 0 without a dose, and is straight
+    between the doses that were read:
+
+    .. math:: d^* = d_{k-1} + (d_k - d_{k-1}) \frac{\ell - y_{k-1}}{y_k - y_{k-1}},
+              \qquad k = \min\{k : y_k \ge \ell\}
+
+    References:
+        Bhattacharya and Kong (2007), Consistency and asymptotic normality of the estimated
+        effective doses in bioassay, Journal of Statistical Planning and Inference 137, 643-658.
+
+    Args:
+        doses: Ascending and above 0, shape `(K,)`.
+        index: The learning index at each, shape `(K,)`.
+        level: Above 0.
+
+    Returns:
+        Above 0; infinite where the level is not reached.
+    """
+    rising = np.maximum(isotonic_regression(index).x, 0.0)
+    points = [(0.0, 0.0), *zip(doses, rising, strict=True)]
+    for (before, low), (after, high) in pairwise(points):
+        if high >= level:
+            return float(before + (after - before) * (level - low) / (high - low))
+    return float("inf")
+
+
+def page_p(index: np.ndarray) -> float:
+    """Return the p of Page's trend test: does the index rise with the dose in every seed?
+
+    The ranking is inside a training seed, whose doses share one training, so that they need not
+    be independent. The base model is the first dose.
+
+    References:
+        Page (1963), Ordered hypotheses for multiple treatments: a significance test for linear
+        ranks, Journal of the American Statistical Association 58, 216-230.
+
+    Args:
+        index: By dose and training seed, shape `(K, S)`.
+
+    Returns:
+        One-sided; NaN with fewer than two doses or two training seeds.
+    """
+    num_doses, num_seeds = index.shape
+    if num_doses < 2 or num_seeds < 2:
+        return float("nan")
+    return float(page_trend_test(np.vstack([np.zeros(num_seeds), index]).T).pvalue)

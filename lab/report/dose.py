@@ -1,0 +1,56 @@
+"""Dose curves and onsets of a sweep that drew several training steps or adapter weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from lab.analysis import Sweep
+from lab.config import ClaimConfig
+from lab.errors import LabError
+from lab.judge.onset import dose_tables
+from lab.judge.values import absent_arms
+from lab.store import write_bytes
+
+__all__ = ["write_doses"]
+
+
+def write_doses(sweep: Sweep, claims: Mapping[str, ClaimConfig]) -> list[str]:
+    """Write `dose.csv`, `onset.csv` and `figures/dose.svg` and `.png` into the sweep's folder.
+
+    Where there is one dose, or no claim that an attribute is learned, those of an earlier sweep
+    are removed.
+
+    Returns:
+        Why there are none, line by line, where there should be.
+    """
+    tables = [sweep.folder / name for name in ("dose.csv", "onset.csv")]
+    pictures = [sweep.folder / "figures" / f"dose.{kind}" for kind in ("svg", "png")]
+    for path in (*tables, *pictures):
+        path.unlink(missing_ok=True)
+    drawn = sweep.images[sweep.images["role"] == "arm"]
+    if not sweep.has_steps and drawn["weight"].nunique() < 2:
+        return []
+    measured = sweep.step_measurements
+    absent = {name for name, claim in claims.items() if absent_arms(measured, name, claim)}
+    there = {name: claim for name, claim in claims.items() if name not in absent}
+    try:
+        doses, onsets = dose_tables(measured, there, sweep.checks)
+    except LabError as error:
+        return [f"no dose curves: {line}" for line in error.mistakes]
+    if doses.empty:
+        return []
+    for path, table in zip(tables, (doses, onsets), strict=True):
+        write_bytes(path, table.to_csv(index=False, lineterminator="\n").encode())
+    _write_figures(replace(sweep, doses=doses, onsets=onsets))
+    return []
+
+
+def _write_figures(sweep: Sweep) -> None:
+    from lab.report.curves import learning_curves
+
+    figure, _ = learning_curves(sweep)
+    folder = sweep.folder / "figures"
+    folder.mkdir(exist_ok=True)
+    for kind in ("svg", "png"):
+        figure.savefig(folder / f"dose.{kind}")

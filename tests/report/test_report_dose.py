@@ -1,0 +1,65 @@
+"""Dose curves of a sweep on disk: tables, figure, page."""
+
+import json
+import re
+
+import pytest
+
+from lab.analysis import open_sweep
+from lab.config import ClaimConfig
+from lab.errors import LabError
+from lab.report.curves import learning_curves
+from lab.report.dose import write_doses
+from lab.report.page import write_page
+
+
+def claims_of(folder):
+    return {name: ClaimConfig(**settings) for name, settings in folder.claims.items()}
+
+
+@pytest.fixture(scope="module")
+def dosed(make_sweep_folder):
+    """A sweep with three training steps and two adapter weights, and its dose tables."""
+    folder = make_sweep_folder(steps=(30, 150, 300), weights=(0.5, 1.0))
+    assert write_doses(open_sweep(folder.name, folder.root), claims_of(folder)) == []
+    return folder
+
+
+def test_tables_and_figure_lie_in_the_sweeps_folder(dosed):
+    sweep = open_sweep(dosed.name, dosed.root)
+    assert set(sweep.doses["claim"]) == {"colour_bound", "white_background"}  # not the leak
+    assert sorted(set(sweep.doses["step"])) == [30, 150, 300]
+    assert sorted(set(sweep.doses["weight"])) == [0.5, 1.0]
+    colour = sweep.onsets.set_index("claim").loc["colour_bound"]
+    assert 30 < colour["onset_step"] < 150  # the drawn monsters turn at a dose of a quarter
+    assert colour["num_reached"] == colour["num_train_seeds"] == 3
+    assert (dosed.path / "figures" / "dose.svg").stat().st_size > 1000
+    assert (dosed.path / "figures" / "dose.png").is_file()
+
+
+def test_the_figure_shows_the_curves_at_weight_one(dosed):
+    sweep = open_sweep(dosed.name, dosed.root)
+    figure, frame = learning_curves(sweep)
+    assert set(frame["weight"]) == {1.0}
+    assert [axes.get_title(loc="left") for axes in figure.axes] == list(
+        dict.fromkeys(frame["claim"])
+    )
+
+
+def test_the_page_holds_them(dosed):
+    sweep = open_sweep(dosed.name, dosed.root)
+    page = write_page(sweep, dosed.path / "report" / "index.html")
+    text = page.read_text(encoding="utf-8")
+    content = json.loads(re.search(r'id="content">(.*?)</script>', text, re.DOTALL)[1])
+    assert len(content["doses"]) == len(sweep.doses)
+    assert {row["arm"] for row in content["onsets"]} <= {0, 1}
+
+
+def test_a_sweep_with_one_dose_has_none_and_loses_old_ones(make_sweep_folder):
+    folder = make_sweep_folder(seeds=2, images=4, size=32)
+    (folder.path / "dose.csv").write_text("claim\nof an earlier sweep\n")
+    sweep = open_sweep(folder.name, folder.root)
+    assert write_doses(sweep, claims_of(folder)) == []
+    assert not (folder.path / "dose.csv").exists()
+    with pytest.raises(LabError, match=r"dose.csv is missing"):
+        learning_curves(open_sweep(folder.name, folder.root))
