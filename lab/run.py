@@ -27,6 +27,7 @@ from lab.dataset import Dataset
 from lab.measure import measure_files
 from lab.method.adapter import Adapter
 from lab.model.base import BaseModel
+from lab.model_probes import measure_binding, measure_drift
 from lab.plan import PlannedRun
 from lab.sample.draw import draw_batch, draw_images
 from lab.sample.request import ImageRequest, run_requests, sampled_steps
@@ -74,7 +75,8 @@ def execute_run(run: PlannedRun, base: BaseModel, dataset: Dataset, progress: Pr
         _train(run, adapter, dataset, progress)
         trained = time.perf_counter()
         _sample(run, adapter, requests, progress)
-    sampled = time.perf_counter()
+        sampled = time.perf_counter()
+        _read_model(run, adapter, dataset)
     progress.stage(run.name, "measure", len(requests))
     rows = [
         {"prompt_set": item.prompt_set, "prompt": item.prompt,
@@ -174,6 +176,16 @@ def _sample(
         counter = _counter(progress, run.name, there)
         draw_images(adapter.base, adapter, chosen, config, folder.path, counter)
         there += len(chosen)
+
+
+def _read_model(run: PlannedRun, adapter: Adapter, dataset: Dataset) -> None:
+    """Measure what needs the adapter on its base and no image: functional drift, binding."""
+    sets, resolution_px = run.config.experiment.prompts, run.config.model.resolution_px
+    prompts = [(name, prompt) for name, those in sets.items() for prompt in those]
+    drift = measure_drift(adapter, prompts, resolution_px)
+    binding = measure_binding(adapter, encode_examples(adapter.base, dataset, "instance"))
+    for name, table in (("drift", drift), ("binding", binding)):
+        write_rows(run.folder.path / f"{name}.csv", table.to_dict("records"), list(table.columns))
 
 
 def _prior(base: BaseModel, dataset: Dataset, config: RunConfig) -> TrainingSet | None:

@@ -8,7 +8,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, Dinov2Config, Din
 
 from lab.errors import LabError
 from lab.probe import Reference
-from lab.probe.bank import LatentBank, build_bank
+from lab.probe.bank import LatentBank, bank_images, build_bank
 from lab.probe.binding import binding_matrix, bound_share, caption_losses
 from lab.probe.diversity import diversity, vendi_score
 from lab.probe.drift import functional_drift
@@ -30,14 +30,26 @@ def denoise(noisy: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) 
     return (noisy - alpha.sqrt() * embeds[:, 0, 0].view(-1, 1, 1, 1)) / (1 - alpha).sqrt()
 
 
+def reading(predict, embeds):
+    """Let a model that takes embeddings take a prompt."""
+
+    def from_prompt(noisy: torch.Tensor, timesteps: torch.Tensor, prompt: str) -> torch.Tensor:
+        embedding = embeds[prompt]
+        return predict(noisy, timesteps, embedding.expand(len(noisy), *embedding.shape))
+
+    return from_prompt
+
+
 def test_the_bank_asks_the_middle_of_eight_equal_bins(bank: LatentBank) -> None:
     assert bank.timesteps.tolist() == [62, 187, 312, 437, 562, 687, 812, 937]
-    for index, (_, noisy, noise, velocity) in enumerate(bank.questions()):
-        alpha = ALPHAS[bank.timesteps[index]]
-        latents = alpha.sqrt() * noisy - (1 - alpha).sqrt() * velocity
-        assert torch.allclose(latents, bank.latents, atol=1e-5)
-        again = (1 - alpha).sqrt() * noisy + alpha.sqrt() * velocity
-        assert torch.allclose(again, noise, atol=1e-5)
+    timesteps, noisy, noise, velocity = bank.questions()
+    assert timesteps.tolist() == bank.timesteps.repeat_interleave(4).tolist()
+    assert len(noisy) == 32
+    alpha = ALPHAS[timesteps].view(-1, 1, 1, 1)
+    latents = alpha.sqrt() * noisy - (1 - alpha).sqrt() * velocity
+    assert torch.allclose(latents, bank.latents.repeat(8, 1, 1, 1), atol=1e-5)
+    again = (1 - alpha).sqrt() * noisy + alpha.sqrt() * velocity
+    assert torch.allclose(again, noise, atol=1e-5)
 
 
 def test_a_latents_noise_does_not_depend_on_its_companions(bank: LatentBank) -> None:
@@ -47,18 +59,26 @@ def test_a_latents_noise_does_not_depend_on_its_companions(bank: LatentBank) -> 
         build_bank(torch.zeros(0, 2, 8, 8), ALPHAS)
 
 
+def test_the_pictures_of_a_bank_are_the_same_however_many() -> None:
+    many, few = bank_images(6, 64), bank_images(2, 64)
+    assert [image.shape for image in many] == [(64, 64, 3)] * 6
+    assert all(np.array_equal(one, other) for one, other in zip(few, many, strict=False))
+    assert len({image.tobytes() for image in many}) == 6
+
+
 def test_drift_is_the_relative_square_of_the_change(bank: LatentBank) -> None:
     def doubled_for_trigger(noisy: torch.Tensor, t: torch.Tensor, e: torch.Tensor) -> torch.Tensor:
         late = (t > 500).view(-1, 1, 1, 1)
         return denoise(noisy, t, e) * torch.where(late, 1.5, 1.0 + e[:, :1, :1, None])
 
     prompts = {"monster": torch.ones(3, 5), "dog": torch.zeros(3, 5)}
-    drift = functional_drift(doubled_for_trigger, denoise, bank, prompts)
+    base, adapter = reading(denoise, prompts), reading(doubled_for_trigger, prompts)
+    drift = functional_drift(adapter, base, bank, list(prompts))
     table = drift.pivot(index="timestep", columns="prompt", values="drift")
     assert table["monster"][:4].to_numpy() == pytest.approx([1.0] * 4)
     assert table["monster"][4:].to_numpy() == pytest.approx([0.25] * 4)
     assert table["dog"][:4].to_numpy() == pytest.approx([0.0] * 4)
-    assert functional_drift(denoise, denoise, bank, prompts)["drift"].max() == 0
+    assert functional_drift(base, base, bank, list(prompts))["drift"].max() == 0
 
 
 @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
@@ -77,8 +97,8 @@ def test_a_model_that_knows_its_captions_binds_them(prediction_type: str) -> Non
     def ignore(noisy: torch.Tensor, t: torch.Tensor, e: torch.Tensor) -> torch.Tensor:
         return know(noisy, t, torch.zeros_like(e))
 
-    knows = caption_losses(know, banks, embeds, prediction_type)
-    ignores = caption_losses(ignore, banks, embeds, prediction_type)
+    knows = caption_losses(reading(know, embeds), banks, list(captions), prediction_type)
+    ignores = caption_losses(reading(ignore, embeds), banks, list(captions), prediction_type)
     assert np.diag(knows) == pytest.approx([0, 0, 0], abs=1e-9)
     binding = binding_matrix(knows, ignores)
     assert np.diag(binding) == pytest.approx([0, 0, 0], abs=1e-6)
@@ -90,7 +110,7 @@ def test_a_model_that_knows_its_captions_binds_them(prediction_type: str) -> Non
     assert ratio == pytest.approx(4)
     assert bound_share(binding_matrix(ignores, ignores)) == 0
     with pytest.raises(ValueError, match="got 'sample'"):
-        caption_losses(know, banks, embeds, "sample")
+        caption_losses(reading(know, embeds), banks, list(captions), "sample")
 
 
 def test_a_higher_loss_everywhere_is_no_binding() -> None:

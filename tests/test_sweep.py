@@ -37,6 +37,7 @@ def sweep(overrides, monkeypatch):
 def results(folder):
     """Return the bytes of everything that must not depend on how a sweep went."""
     wanted = ("adapter.safetensors", "identity.json", "train.csv", "images.csv", "checks.json")
+    wanted += ("drift.csv", "binding.csv")
     files = [path for path in Path(folder).rglob("*") if path.is_file()]
     return {
         str(path.relative_to(folder)): path.read_bytes()

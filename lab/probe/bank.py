@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
-from lab.seeds import tensor_generator
+from lab.probe.rendered import render_shape
+from lab.seeds import array_generator, tensor_generator
 
-__all__ = ["LatentBank", "Predict", "build_bank"]
+__all__ = ["LatentBank", "Predict", "bank_images", "build_bank"]
 
-# Noisy latents (B, C, h, w), timesteps (B,), prompt embeddings (B, L, D) -> prediction, as latents
-Predict = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+# Noisy latents (B, C, h, w), timesteps (B,), one prompt for all of them -> prediction, as latents
+Predict = Callable[[torch.Tensor, torch.Tensor, str], torch.Tensor]
+_SHAPES = ("circle", "square", "triangle", "star")
 
 
 @dataclass(frozen=True)
@@ -31,13 +34,17 @@ class LatentBank:
     timesteps: torch.Tensor
     alpha_bar: torch.Tensor
 
-    def questions(self) -> Iterator[tuple[int, torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """Yield each timestep with its noisy latents, noise and velocity, all `(N, C, h, w)`."""
-        for index, timestep in enumerate(self.timesteps.tolist()):
-            signal, spread = self.alpha_bar[index].sqrt(), (1 - self.alpha_bar[index]).sqrt()
-            noise = self.noise[index]
-            noisy = signal * self.latents + spread * noise
-            yield timestep, noisy, noise, signal * noise - spread * self.latents
+    def questions(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return timesteps `(K * N,)` with noisy latents, noise and velocity `(K * N, C, h, w)`.
+
+        The latents of the first timestep come first.
+        """
+        alpha_bar = self.alpha_bar.view(-1, 1, 1, 1, 1)
+        signal, spread = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
+        noisy = signal * self.latents + spread * self.noise
+        velocity = signal * self.noise - spread * self.latents
+        timesteps = self.timesteps.repeat_interleave(len(self.latents))
+        return timesteps, noisy.flatten(0, 1), self.noise.flatten(0, 1), velocity.flatten(0, 1)
 
 
 def build_bank(
@@ -72,3 +79,32 @@ def build_bank(
         timesteps=timesteps,
         alpha_bar=alphas_cumprod.float().cpu()[timesteps],
     )
+
+
+def bank_images(num_images: int, side_px: int) -> list[np.ndarray]:
+    """Return the pictures behind a bank that is the same for every experiment and training set.
+
+    Single objects of any colour on grounds of any colour: what a base model has seen much of.
+
+    Args:
+        num_images: Pictures; picture k does not depend on their number.
+        side_px: Their side.
+
+    Returns:
+        Each of shape `(side_px, side_px, 3)`, uint8.
+    """
+    drawn = []
+    for index in range(num_images):
+        rng = array_generator(0, "probe", index)
+        fill, ground = (tuple(int(value) for value in rng.integers(0, 256, 3)) for _ in range(2))
+        drawn.append(
+            render_shape(
+                _SHAPES[index % len(_SHAPES)],
+                side_px=side_px,
+                size=rng.uniform(0.4, 0.8),
+                degrees=rng.uniform(0, 360),
+                colour=fill,
+                background=ground,
+            )  # fmt: skip
+        )
+    return drawn

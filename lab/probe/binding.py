@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ __all__ = ["binding_matrix", "bound_share", "caption_losses"]
 def caption_losses(
     predict: Predict,
     banks: Mapping[str, LatentBank],
-    prompt_embeds: Mapping[str, torch.Tensor],
+    captions: Sequence[str],
     prediction_type: str,
 ) -> pd.DataFrame:
     """Measure the denoising loss of images under every caption, at the same noise and timesteps.
@@ -25,7 +25,7 @@ def caption_losses(
     Args:
         predict: The model, with an adapter or without.
         banks: The images' latents by the caption that belongs to them.
-        prompt_embeds: Each caption's embedding, shape `(L, D)`.
+        captions: The captions they are given.
         prediction_type: `epsilon` or `v_prediction`: what the model predicts.
 
     Returns:
@@ -38,17 +38,13 @@ def caption_losses(
         raise ValueError(
             f"prediction_type must be epsilon or v_prediction, got {prediction_type!r}"
         )
-    losses = pd.DataFrame(index=list(banks), columns=list(prompt_embeds), dtype=float)
+    losses = pd.DataFrame(index=list(banks), columns=list(captions), dtype=float)
     for own, bank in banks.items():
-        for given, embedding in prompt_embeds.items():
-            embeds = embedding.expand(len(bank.latents), *embedding.shape)
-            errors = []
-            for timestep, noisy, noise, velocity in bank.questions():
-                target = noise if prediction_type == "epsilon" else velocity
-                timesteps = torch.full((len(noisy),), timestep)
-                prediction = predict(noisy, timesteps, embeds).float().cpu()
-                errors.append((prediction - target).square().mean().item())
-            losses.loc[own, given] = float(np.mean(errors))
+        timesteps, noisy, noise, velocity = bank.questions()
+        target = noise if prediction_type == "epsilon" else velocity
+        for given in captions:
+            prediction = predict(noisy, timesteps, given).float()
+            losses.loc[own, given] = (prediction - target).square().mean().item()
     return losses
 
 

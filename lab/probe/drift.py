@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import pandas as pd
 import torch
@@ -17,7 +17,7 @@ def functional_drift(
     predict_adapter: Predict,
     predict_base: Predict,
     bank: LatentBank,
-    prompt_embeds: Mapping[str, torch.Tensor],
+    prompts: Sequence[str],
 ) -> pd.DataFrame:
     r"""Compare the predictions of adapter and base on the same noisy latents.
 
@@ -26,25 +26,27 @@ def functional_drift(
             - f_{\mathrm{base}}(z_t, t, c) \rVert^2}
             {\mathbb{E} \lVert f_{\mathrm{base}}(z_t, t, c) \rVert^2}
 
-    No image is drawn, so it costs about a hundredth of sampling and has no sampling noise. Drift
-    of prompts without the trigger is leakage.
+    No image is drawn and nothing is guided, so it costs little and has no sampling noise. Drift of
+    prompts without the trigger is leakage.
 
     Args:
         predict_adapter: The model with the adapter on.
         predict_base: The model without it.
         bank: The frozen latents.
-        prompt_embeds: Each prompt's embedding, shape `(L, D)`.
+        prompts: What the model is told.
 
     Returns:
         One row per prompt and timestep: `prompt`, `timestep`, `drift` (a share, 0 and more).
     """
     rows = []
-    for prompt, embedding in prompt_embeds.items():
-        embeds = embedding.expand(len(bank.latents), *embedding.shape)
-        for timestep, noisy, _, _ in bank.questions():
-            timesteps = torch.full((len(noisy),), timestep)
-            base = predict_base(noisy, timesteps, embeds).float()
-            shift = predict_adapter(noisy, timesteps, embeds).float() - base
-            drift = shift.square().mean() / base.square().mean()
-            rows.append({"prompt": prompt, "timestep": timestep, "drift": drift.item()})
+    timesteps, noisy, _, _ = bank.questions()
+    for prompt in prompts:
+        base = predict_base(noisy, timesteps, prompt).float()
+        shift = predict_adapter(noisy, timesteps, prompt).float() - base
+        moved, whole = (
+            each.square().unflatten(0, (len(bank.timesteps), -1)).flatten(1).mean(dim=1)
+            for each in (shift, base)
+        )
+        for timestep, drift in zip(bank.timesteps.tolist(), (moved / whole).tolist(), strict=True):
+            rows.append({"prompt": prompt, "timestep": timestep, "drift": drift})
     return pd.DataFrame(rows)
