@@ -16,7 +16,7 @@ export HYDRA_FULL_ERROR := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep plan report dataset ui sync notebook test test-all lint format bench base-model exam
+.PHONY: help setup sweep plan report results dataset ui sync notebook test test-all lint format bench base-model exam
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ plan: $(READY) ## EXP=name [ARGS=...]: which runs are new, done, partial or stal
 
 report: $(READY) ## EXP=name: write sheets, verdicts and page again
 	@$(LAB) report experiment=$(EXP) $(ARGS)
+
+results: $(READY) ## write the verdicts of all finished experiments into experiments/README.md
+	@$(LAB) results $(ARGS)
 
 dataset: $(READY) ## DATASET=name [ARGS=...]: build one dataset and show its contact sheet
 	@$(LAB) dataset dataset=$(DATASET) $(ARGS)

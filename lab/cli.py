@@ -23,6 +23,7 @@ commands
   plan      say which runs are new, done, partial or stale; train nothing
   dataset   build one dataset and show its contact sheet: dataset=NAME
   report    write verdicts, sheets and page again from the run folders
+  results   write the verdicts of all finished experiments into experiments/README.md
   sync      mirror all run folders to MLflow
   ui        open the MLflow UI on the lab's store
 
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str]) -> int:
         "plan": lambda words: _sweep([*words, "hydra/launcher=plan"]),
         "dataset": _dataset,
         "report": _report,
+        "results": _results,
         "sync": _sync,
         "ui": _ui,
     }
@@ -139,6 +141,16 @@ def _report(overrides: list[str]) -> int:
         raise LabError(f"{folder} holds no finished sweep; run `make sweep` first")
     reasons = report(folder, runs_root(config), config.experiment.claims)
     return _say("\n".join([*reasons, str(folder / "report" / "index.html")]))
+
+
+def _results(overrides: list[str]) -> int:
+    from lab.compose import PROJECT, compose_run
+    from lab.plan import runs_root
+    from lab.report.results import write_results
+
+    readme = PROJECT / "experiments" / "README.md"
+    found = write_results(readme, runs_root(compose_run(overrides)))
+    return _say(f"{readme}: {', '.join(found)}")
 
 
 def _sync(overrides: list[str]) -> int:

@@ -395,6 +395,13 @@ def test_mistakes_of_all_claims_are_reported_at_once() -> None:
         judge(world.frame(), {"grey": GREY}, checks=world.checks().iloc[:0])
 
 
+def test_a_placebo_beside_a_claim_that_is_not_measurable_has_no_index() -> None:
+    world = World().add("base", 0.9, arm="base").add("training", 0.9, noise=0.0).arm(0.9)
+    row = world.add("placebo", 0.9, arm="p", train_seeds=(0.0, 1.0), weight=1.0).verdict()
+    assert row["verdict"] == "NOT MEASURABLE"
+    assert np.isnan(row["placebo_li"])
+
+
 def twin_world(own: float, other: float) -> World:
     world = grey_world(own).add("base", 0.1, arm="base", prompts={"rare": ("myshape",)})
     world.arm(other, arm="twin", prompts={"trigger": ("monster",), "rare": ("myshape",)})

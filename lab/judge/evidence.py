@@ -216,7 +216,7 @@ def _placebo(
     if claim.contrast is not None:
         cells = subtract_cells(cells, _cells(drawn, base, claim.contrast, what))
     table = cells.differences / unit
-    if min(table.shape) < 2:
+    if min(table.shape) < 2 or np.isnan(unit):
         index = float(table.mean()) if table.size else np.nan
         return Placebo(index, shows=index >= LEAKED_INDEX)
     analysis = crossed(table)

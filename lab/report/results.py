@@ -1,0 +1,172 @@
+"""The verdicts of all finished experiments as one Markdown text, for `experiments/README.md`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lab.claim import expected_verdict
+from lab.compose import list_experiments
+from lab.errors import LabError
+from lab.judge.verdict import Verdict
+from lab.store import read_json, write_bytes
+
+__all__ = ["BEGIN", "END", "agreement", "results_text", "write_results"]
+
+BEGIN = "<!-- results: written by `make results`, do not edit below -->"
+END = "<!-- end of results -->"
+# Verdicts that leave a claim open: they neither agree nor disagree with anybody.
+_OPEN = {
+    Verdict.UNDER_TRAINED, Verdict.NOT_MEASURABLE, Verdict.NO_VERDICT, Verdict.INCONCLUSIVE,
+}  # fmt: skip
+_COLUMNS = (
+    "claim", "arm", "article", "verdict", "agrees", "learning index", "effect", "seeds",
+)  # fmt: skip
+
+
+def agreement(article: str, verdict: str) -> str:
+    """Say whether a verdict is what an article read by eye.
+
+    Returns:
+        `yes`; `in part` for something learned in part; `no`; `open` where the verdict leaves the
+        claim open; empty where the article says nothing.
+    """
+    expected = expected_verdict(article)
+    if not expected:
+        return ""
+    if verdict in _OPEN:
+        return "open"
+    if verdict == Verdict.PARTLY and expected == Verdict.LEARNED:
+        return "in part"
+    return "yes" if verdict == expected else "no"
+
+
+def write_results(readme: Path, runs: Path) -> list[str]:
+    """Put the results of all finished experiments between the two markers of a file.
+
+    Args:
+        readme: The file; everything outside the markers stays as it is.
+        runs: The folder of all results.
+
+    Returns:
+        The names of the experiments that were found.
+
+    Raises:
+        LabError: If the file lacks a marker, or no experiment has been finished.
+    """
+    text = readme.read_text(encoding="utf-8")
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise LabError(f"{readme} must hold the line {BEGIN} and, below it, {END}")
+    found = [name for name in list_experiments() if (runs / name / "verdicts.csv").is_file()]
+    if not found:
+        raise LabError(f"{runs} holds no experiment with verdicts; run `make sweep` first")
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    body = "\n\n".join(results_text(runs / name) for name in found)
+    write_bytes(readme, f"{before}{BEGIN}\n\n{body}\n\n{END}{after}".encode())
+    return found
+
+
+def results_text(folder: Path) -> str:
+    """Return one experiment's section: what was asked and done, the verdicts, who disagrees.
+
+    Args:
+        folder: The experiment's folder under `runs/`, with `sweep.json` and `verdicts.csv`.
+    """
+    record = read_json(folder / "sweep.json")
+    verdicts = pd.read_csv(folder / "verdicts.csv", keep_default_na=False, na_values=[""])
+    verdicts = verdicts.fillna({"article": "", "reason": "", "unit": ""})
+    rows: list[dict[str, Any]] = verdicts.to_dict("records")  # type: ignore[assignment]
+    return "\n".join(
+        [
+            f"### {record['experiment']}",
+            "",
+            f"{record['question']}",
+            "",
+            *_facts(folder, record, verdicts),
+            "",
+            _line(_COLUMNS),
+            _line(["---"] * len(_COLUMNS)),
+            *(_line(_cells(row)) for row in rows),
+            "",
+            *_disagreements(rows),
+        ]
+    ).rstrip()
+
+
+def _facts(folder: Path, record: Mapping[str, Any], verdicts: pd.DataFrame) -> list[str]:
+    runs = [folder / run["run_id"] for run in record["runs"] if run["status"] == "DONE"]
+    about = [read_json(run / "run.json") for run in runs]
+    done = [read_json(run / "DONE.json") for run in runs]
+    computed = sum(v for each in done for k, v in each.items() if k.endswith("_seconds"))
+    roles = [arm.get("role", "arm") for arm in record["arms"]]
+    num_placebos = roles.count("placebo")
+    placebo = " and a placebo" if num_placebos else ""
+    train, generation = verdicts["num_train_seeds"].max(), verdicts["num_generation_seeds"].max()
+    return [
+        f"- command: `make sweep EXP={record['experiment']}`",
+        f"- {len(roles) - num_placebos} arms{placebo} x {train} training seeds x {generation} "
+        f"generation seeds; {len(runs)} of {len(record['runs'])} runs done",
+        f"- wall time {_minutes(_seconds_between(record))}; the runs took {_minutes(computed)} "
+        "one after the other",
+        f"- base model `{', '.join(sorted({each['model_fingerprint'] for each in about}))}`; "
+        f"{_versions(about)}",
+    ]
+
+
+def _seconds_between(record: Mapping[str, Any]) -> float:
+    began, ended = (datetime.fromisoformat(record[key]) for key in ("started", "finished"))
+    return (ended - began).total_seconds()
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def _versions(about: list[dict[str, Any]]) -> str:
+    """Return the versions that are the same on any machine; several where runs differ."""
+    texts = [
+        ", ".join(f"{name} {v}" for name, v in each["versions"].items() if name != "machine")
+        for each in about
+    ]
+    return "; ".join(dict.fromkeys(texts))
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    """Return one claim in one arm, in the order of `_COLUMNS`."""
+    return [
+        row["statement"],
+        row["arm"],
+        row["article"] or "-",
+        row["verdict"],
+        agreement(row["article"], row["verdict"]) or "-",
+        _interval(row["learning_index"], row["li_low"], row["li_high"]),
+        _interval(row["effect"], row["effect_low"], row["effect_high"], row["unit"]),
+        f"{row['num_train_seeds']} x {row['num_generation_seeds']}",
+    ]
+
+
+def _interval(value: float, low: float, high: float, unit: str = "") -> str:
+    if math.isnan(value):
+        return "-"
+    interval = "" if math.isnan(low) else f" ({low:+.2g} to {high:+.2g})"
+    return f"{value:+.2g}{interval} {unit}".strip()
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _disagreements(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say in words where the verdict is another than the article's reading."""
+    lines = [
+        f"- {row['statement']} ({row['arm']}): the article read *{row['article']}*, here it is "
+        f"**{row['verdict']}**. {row['reason']}"
+        for row in rows
+        if agreement(row["article"], row["verdict"]) == "no"
+    ]
+    return ["This base model disagrees with the article:", "", *lines] if lines else []
