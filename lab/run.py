@@ -32,7 +32,7 @@ from lab.plan import PlannedRun
 from lab.sample.draw import draw_batch, draw_images
 from lab.sample.request import ImageRequest, run_requests, sampled_steps
 from lab.share import take_over
-from lab.store import RunFolder, read_json, write_json, write_rows
+from lab.store import RunFolder, read_json, write_bytes, write_json, write_rows
 from lab.train.check import manipulation_check
 from lab.train.checkpoint import TrainingLog
 from lab.train.examples import TrainingSet, encode_examples
@@ -185,7 +185,8 @@ def _read_model(run: PlannedRun, adapter: Adapter, dataset: Dataset) -> None:
     drift = measure_drift(adapter, prompts, resolution_px)
     binding = measure_binding(adapter, encode_examples(adapter.base, dataset, "instance"))
     for name, table in (("drift", drift), ("binding", binding)):
-        write_rows(run.folder.path / f"{name}.csv", table.to_dict("records"), list(table.columns))
+        content = table.to_csv(index=False, lineterminator="\n").encode()
+        write_bytes(run.folder.path / f"{name}.csv", content)
 
 
 def _prior(base: BaseModel, dataset: Dataset, config: RunConfig) -> TrainingSet | None:

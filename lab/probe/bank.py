@@ -96,15 +96,15 @@ def bank_images(num_images: int, side_px: int) -> list[np.ndarray]:
     drawn = []
     for index in range(num_images):
         rng = array_generator(0, "probe", index)
-        fill, ground = (tuple(int(value) for value in rng.integers(0, 256, 3)) for _ in range(2))
+        red, green, blue, *ground = (int(value) for value in rng.integers(0, 256, 6))
         drawn.append(
             render_shape(
                 _SHAPES[index % len(_SHAPES)],
                 side_px=side_px,
                 size=rng.uniform(0.4, 0.8),
                 degrees=rng.uniform(0, 360),
-                colour=fill,
-                background=ground,
+                colour=(red, green, blue),
+                background=(ground[0], ground[1], ground[2]),
             )  # fmt: skip
         )
     return drawn
