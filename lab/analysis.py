@@ -56,6 +56,8 @@ class Sweep:
         doses: How far each claim went in each arm, by training step and adapter weight; empty
             where there is one of both (see `lab.judge.onset.dose_tables`).
         onsets: After how many training steps each claim is learned in each arm; as `doses`.
+        variances: The share of each random stream in the noise between trainings, where the
+            arms free one stream each (see `lab.report.variance.variance_table`).
         probes: Names of the probe columns of `images`.
     """
 
@@ -70,6 +72,7 @@ class Sweep:
     verdicts: pd.DataFrame
     doses: pd.DataFrame
     onsets: pd.DataFrame
+    variances: pd.DataFrame
     probes: list[str]
 
     @property
@@ -173,6 +176,7 @@ def open_sweep(name: str, runs: str | Path = "runs", *, tracking_uri: str | None
         verdicts=_read_table(folder / "verdicts.csv"),
         doses=_read_table(folder / "dose.csv"),
         onsets=_read_table(folder / "onset.csv"),
+        variances=_read_table(folder / "variance.csv"),
         probes=probes,
     )
 

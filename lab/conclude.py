@@ -82,10 +82,13 @@ def report(folder: Path, runs: Path, claims: Mapping[str, ClaimConfig]) -> list[
     from lab.report.dose import write_doses
     from lab.report.page import write_page
     from lab.report.sheets import write_sheets
+    from lab.report.variance import write_variance
 
     write_sheets(folder)
     reasons = _judge(folder, runs, claims)
-    reasons += write_doses(open_sweep(folder.name, runs), claims)
+    sweep = open_sweep(folder.name, runs)
+    reasons += write_doses(sweep, claims)
+    write_variance(sweep)
     write_page(open_sweep(folder.name, runs), folder / "report" / "index.html")
     return reasons
 

@@ -1,6 +1,8 @@
-"""The dose curves of a sweep as a figure."""
+"""Figures of how attributes are learned: dose curves, and the noise between trainings."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,11 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lab.analysis import Sweep
-from lab.errors import LabError
+from lab.errors import LabError, unknown
 from lab.judge.thresholds import LEARNED_INDEX
-from lab.report.style import arm_colours, new_figure
+from lab.judge.variance import ALL
+from lab.report.style import arm_colours, new_axes, new_figure
 
-__all__ = ["learning_curves"]
+__all__ = ["learning_curves", "variance_bars"]
 
 
 def learning_curves(sweep: Sweep) -> tuple[Figure, pd.DataFrame]:
@@ -65,3 +68,45 @@ def _draw_onsets(panel: Axes, onsets: pd.DataFrame, colours: dict[str, str]) -> 
     for row in onsets[onsets["onset_step"].notna()].itertuples():
         colour = colours[str(row.arm)]
         panel.plot(row.onset_step, LEARNED_INDEX, "D", color=colour, mec="black", zorder=4)
+
+
+def variance_bars(
+    sweep: Sweep, prompt_set: str, probes: Sequence[str] = ()
+) -> tuple[Figure, pd.DataFrame]:
+    """Show each stream's share of the noise between trainings, a group of bars per probe.
+
+    Args:
+        sweep: A sweep with its `variances`.
+        prompt_set: The prompts that the probes are read on.
+        probes: The probes to show; empty for all whose shares are known.
+
+    Returns:
+        The figure, and the rows of `sweep.variances` that it shows.
+
+    Raises:
+        LabError: If the sweep has no variances, or none on these prompts.
+    """
+    table = sweep.variances
+    if table.empty:
+        raise LabError(f"{sweep.folder / 'variance.csv'} is missing: no arms that free one stream")
+    if prompt_set not in set(table["prompt_set"]):
+        raise LabError(unknown("prompt set", prompt_set, set(table["prompt_set"])))
+    frame = table[(table["prompt_set"] == prompt_set) & table["share"].notna()]
+    frame = frame[frame["stream"] != ALL]
+    shown = [probe for probe in dict.fromkeys(frame["probe"]) if not probes or probe in probes]
+    frame = frame[frame["probe"].isin(shown)].reset_index(drop=True)
+    streams = list(dict.fromkeys(frame["stream"]))
+    title = f"Noise between trainings by random stream, {prompt_set} prompts"
+    figure, axes = new_axes(8, 1.4 + 0.22 * len(frame), title)
+    height = 0.8 / max(len(streams), 1)
+    for number, (stream, colour) in enumerate(arm_colours(streams).items()):
+        own = frame[frame["stream"] == stream].set_index("probe").loc[shown]
+        places = np.arange(len(shown)) + (number - (len(streams) - 1) / 2) * height
+        axes.barh(places, own["share"], height, color=colour, label=stream)
+        axes.hlines(places, own["share_low"], own["share_high"], color="#333333", lw=1)
+    axes.set_yticks(range(len(shown)), shown)
+    axes.set_ylim(len(shown) - 0.5, -0.5)
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("share of the variance between trainings (lines: 95 % intervals)")
+    axes.legend(frameon=False, loc="lower right")
+    return figure, frame

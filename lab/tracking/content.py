@@ -43,7 +43,7 @@ _RUN_FILES = (
 )
 _SWEEP_FILES = (
     *("sweep.json", "base.csv", "placebo.csv", "training.csv", "verdicts.csv"),
-    *("dose.csv", "onset.csv"),
+    *("dose.csv", "onset.csv", "variance.csv"),
 )
 _SWEEP_FOLDERS = ("report", "sheets", "contact_sheets", "figures")
 

@@ -1,0 +1,85 @@
+"""How much of the noise between trainings each random stream makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from lab.judge.crossed import crossed
+from lab.seeds import array_generator
+
+__all__ = ["ALL", "stream_shares"]
+
+ALL = "all"
+_NUM_DRAWS = 4000
+
+
+def stream_shares(tables: Mapping[str, np.ndarray], level: float = 0.95) -> pd.DataFrame:
+    r"""Return each stream's variance between trainings, and its share of their sum.
+
+    In the table of stream i only this stream differs from training to training. Its variance is
+    the component of the training seeds, and its share :math:`\sigma_i^2 / \sum_j \sigma_j^2` over
+    the single streams. The interval is generalised: with :math:`U` and :math:`V` chi-square on
+    :math:`S - 1` and :math:`(S - 1)(G - 1)` degrees of freedom,
+
+    .. math:: R_i = \max\left(0, \frac{SS_{S,i} / U_i - SS_{E,i} / V_i}{G}\right)
+
+    has, given the data, the distribution that the variance may have, and so has
+    :math:`R_i / \sum_j R_j` for the share.
+
+    References:
+        Weerahandi (1993), Generalized confidence intervals, Journal of the American Statistical
+        Association 88, 899-905; Bouthillier et al. (2021), Accounting for variance in machine
+        learning benchmarks, https://arxiv.org/abs/2103.03098
+
+    Args:
+        tables: Stream to values by training seed and generation seed, `(S, G)`, at least 2 of
+            each; under `all`, where every stream differs.
+        level: Of the interval.
+
+    Returns:
+        A row per table: `stream`, `variance` (in squared units of the values), `share`,
+        `share_low`, `share_high`, `num_train_seeds`, `num_generation_seeds`. The share of `all`
+        is 1 where the streams add up. Shares are NaN where no stream has a variance.
+
+    Raises:
+        ValueError: If there is no single stream, too few seeds, or a cell is missing.
+    """
+    single = [name for name in tables if name != ALL]
+    if not single:
+        raise ValueError("a share needs the table of at least one single stream")
+    rng = array_generator(0, "probe")
+    variances = {name: float(crossed(table).components[0]) for name, table in tables.items()}
+    pivots = {name: _pivot(table, rng) for name, table in tables.items()}
+    total = sum(variances[name] for name in single)
+    drawn_total = np.sum([pivots[name] for name in single], axis=0)
+    rows = []
+    for name, table in tables.items():
+        shares = pivots[name][drawn_total > 0] / drawn_total[drawn_total > 0]
+        tail = (1 - level) / 2
+        low, high = np.quantile(shares, [tail, 1 - tail]) if len(shares) else (np.nan, np.nan)
+        rows.append(
+            {
+                "stream": name,
+                "variance": variances[name],
+                "share": variances[name] / total if total > 0 else np.nan,
+                "share_low": float(low),
+                "share_high": float(high),
+                "num_train_seeds": table.shape[0],
+                "num_generation_seeds": table.shape[1],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _pivot(table: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    num_train, num_generation = table.shape
+    mean = table.mean()
+    by_train, by_generation = table.mean(axis=1) - mean, table.mean(axis=0) - mean
+    residual = table - mean - by_train[:, None] - by_generation
+    df_train, df_residual = num_train - 1, (num_train - 1) * (num_generation - 1)
+    between = num_generation * np.square(by_train).sum() / rng.chisquare(df_train, _NUM_DRAWS)
+    within = np.square(residual).sum() / rng.chisquare(df_residual, _NUM_DRAWS)
+    return np.maximum(between - within, 0) / num_generation

@@ -1,0 +1,111 @@
+"""Variance by random stream: an experiment whose arms free one stream each."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from lab.analysis import Sweep
+from lab.arms import slug
+from lab.config import ClaimConfig, StreamConfig
+from lab.judge.variance import ALL, stream_shares
+from lab.store import write_bytes
+
+__all__ = ["free_streams", "variance_table", "write_variance"]
+
+_STREAMS = [item.name for item in fields(StreamConfig)]
+_MIN_SEEDS = 3
+
+
+def free_streams(sweep: Sweep) -> dict[str, str]:
+    """Return the stream that each arm frees, and `all` for an arm that frees every one.
+
+    A stream is free where `train.streams.<name>` is null, so that it follows the training seed,
+    and fixed where it is a number. Without caption or adapter dropout that stream draws nothing
+    and does not count.
+
+    Returns:
+        Arm label to stream; empty unless two arms free one stream each.
+    """
+    runs = sweep.runs[sweep.runs["role"] == "arm"].drop_duplicates("arm")
+    found: dict[str, str] = {}
+    for _, run in runs.iterrows():
+        idle = not (run.get("train.caption_dropout") or run.get("adapter.dropout"))
+        names = [name for name in _STREAMS if not (name == "dropout" and idle)]
+        free = [name for name in names if pd.isna(run.get(f"train.streams.{name}"))]
+        if len(free) == 1:
+            found[run["arm"]] = free[0]
+        elif free == names:
+            found[run["arm"]] = ALL
+    return found if len(set(found.values()) - {ALL}) >= 2 else {}
+
+
+def variance_table(sweep: Sweep) -> pd.DataFrame:
+    """Return the share of each random stream in the noise between trainings.
+
+    Args:
+        sweep: A sweep with an arm for each stream, and three training seeds or more.
+
+    Returns:
+        A row per `probe`, `prompt_set` and `stream` with the columns of
+        `lab.judge.variance.stream_shares`. Values are means over a set's prompts at adapter weight
+        1; generation seeds that the probe could not read everywhere are left out.
+    """
+    arms = free_streams(sweep)
+    images = sweep.final_images
+    drawn = images[(images["role"] == "arm") & (images["weight"] == 1) & images["arm"].isin(arms)]
+    keys = ["prompt_set", "arm", "train_seed", "generation_seed"]
+    # A mean over prompts of which one could not be read would compare different prompts.
+    cells = drawn.groupby(keys, sort=False)[sweep.probes].agg(_strict_mean)
+    frames = []
+    for prompt_set, probe in product(dict.fromkeys(drawn["prompt_set"]), sweep.probes):
+        own = cells.loc[prompt_set, probe]
+        tables = {stream: _table(own.loc[arm]) for arm, stream in arms.items()}
+        if all(len(table) >= _MIN_SEEDS and table.shape[1] >= 2 for table in tables.values()):
+            frames.append(stream_shares(tables).assign(probe=probe, prompt_set=prompt_set))
+    if not frames:
+        return pd.DataFrame()
+    table = pd.concat(frames, ignore_index=True)
+    return table[["probe", "prompt_set", *table.columns[:-2]]]
+
+
+def _strict_mean(values: pd.Series[float]) -> float:
+    return float(values.mean(skipna=False))
+
+
+def _table(cells: pd.Series[float]) -> np.ndarray:
+    return cells.unstack().dropna(axis="columns").to_numpy(dtype=float)
+
+
+def write_variance(sweep: Sweep) -> None:
+    """Write `variance.csv` and a figure per prompt set, `figures/variance-<set>.svg` and `.png`.
+
+    Where the arms do not free one stream each, those of an earlier sweep are removed.
+    """
+    path, folder = sweep.folder / "variance.csv", sweep.folder / "figures"
+    for old in (path, *folder.glob("variance-*")):
+        old.unlink(missing_ok=True)
+    table = variance_table(sweep) if free_streams(sweep) else pd.DataFrame()
+    if table.empty:
+        return
+    write_bytes(path, table.to_csv(index=False, lineterminator="\n").encode())
+    _write_figures(replace(sweep, variances=table))
+
+
+def _write_figures(sweep: Sweep) -> None:
+    from lab.report.curves import variance_bars
+
+    folder = sweep.folder / "figures"
+    folder.mkdir(exist_ok=True)
+    for prompt_set in dict.fromkeys(sweep.variances["prompt_set"]):
+        figure, _ = variance_bars(sweep, prompt_set, _claimed_probes(sweep))
+        for kind in ("svg", "png"):
+            figure.savefig(folder / f"variance-{slug(prompt_set)}.{kind}")
+
+
+def _claimed_probes(sweep: Sweep) -> list[str]:
+    claims = sweep.record.get("claims", {}).values()
+    return [probe for claim in claims for probe in ClaimConfig(**claim).probes]
