@@ -3,6 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from lab.analysis import open_sweep
+from lab.config import ClaimConfig
+from lab.report.dose import write_doses
+
 nbformat = pytest.importorskip("nbformat", reason="the extra `notebooks` is not installed")
 nbclient = pytest.importorskip("nbclient", reason="the extra `notebooks` is not installed")
 
@@ -17,6 +21,10 @@ def project(make_sweep_folder):
     root = folder.root.parent / "project"
     root.mkdir()
     folder.root.rename(root / "runs")
+    dosed = make_sweep_folder(seeds=2, images=4, size=32, weights=(0.5, 1.0), steps=(150, 300))
+    claims = {name: ClaimConfig(**settings) for name, settings in dosed.claims.items()}
+    assert write_doses(open_sweep(dosed.name, dosed.root), claims) == []
+    dosed.path.rename(root / "runs" / "dose")
     (root / "datasets").symlink_to(PROJECT / "datasets")
     (root / "notebooks").mkdir()
     return root
