@@ -49,6 +49,9 @@ results: $(READY) ## write the verdicts of all finished experiments into experim
 dataset: $(READY) ## DATASET=name [ARGS=...]: build one dataset and show its contact sheet
 	@$(LAB) dataset dataset=$(DATASET) $(ARGS)
 
+pictures: $(READY) ## EXP=name [PROMPT="green monster"]: the README's pictures; needs a Chromium
+	@$(LAB) pictures experiment=$(EXP) $(if $(PROMPT),"prompt=$(PROMPT)") $(ARGS)
+
 ui: $(READY) ## [EXP=name]: open the MLflow UI on the lab's store
 	@$(LAB) ui $(if $(EXP),experiment=$(EXP)) $(ARGS)
 

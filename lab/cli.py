@@ -26,6 +26,7 @@ commands
   results   write the verdicts of all finished experiments into experiments/README.md
   sync      mirror all run folders to MLflow
   ui        open the MLflow UI on the lab's store
+  pictures  take the README's pictures of a finished sweep: prompt=TEXT for the sheet's prompt
 
 overrides are Hydra's: adapter.rank=2,8 seed=0,1,2 train=quick model=path model.path=FOLDER
 
@@ -51,6 +52,7 @@ def main(arguments: Sequence[str]) -> int:
         "results": _results,
         "sync": _sync,
         "ui": _ui,
+        "pictures": _pictures,
     }
     words = [word for word in arguments if word != "--multirun"]
     if not words or words[0] in ("-h", "--help", "help"):
@@ -170,3 +172,17 @@ def _ui(overrides: list[str]) -> int:
     config = compose_run(overrides)
     serve_ui(config.tracking, Path(runs_root(config)), config.experiment.name)
     return 0
+
+
+def _pictures(overrides: list[str]) -> int:
+    from lab.compose import PROJECT, compose_run
+    from lab.pictures import take_pictures
+    from lab.plan import runs_root
+
+    prompts = [word.removeprefix("prompt=") for word in overrides if word.startswith("prompt=")]
+    config = compose_run([word for word in overrides if not word.startswith("prompt=")])
+    folder = PROJECT / "experiments" / "pictures"
+    prompt = prompts[-1] if prompts else ""
+    name = config.experiment.name
+    files = take_pictures(name, runs_root(config), config.tracking, folder, prompt)
+    return _say("\n".join(str(file) for file in files))

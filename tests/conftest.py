@@ -126,3 +126,17 @@ def overrides(tiny_model, tmp_path):
         f"paths.runs={tmp_path / 'runs'}",
         "tracking.enabled=false",
     ]
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium with one page; tests that need it are skipped where there is none."""
+    from lab.browser import Browser, find_chromium
+    from lab.errors import LabError
+
+    try:
+        find_chromium()
+    except LabError as error:
+        pytest.skip(str(error))
+    with Browser() as browser:
+        yield browser

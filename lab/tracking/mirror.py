@@ -19,7 +19,7 @@ from lab.tracking.content import (
 from lab.tracking.mosaic import draw_mosaic
 from lab.tracking.note import experiment_note, verdict_table
 from lab.tracking.store import artifact_location, connect, one_writer, reported, tracking_uri
-from lab.tracking.view import chart_view, run_colours, view_link
+from lab.tracking.view import ORDER_TAG, chart_view, run_colours, run_order, view_link
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -80,7 +80,8 @@ def mirror_sweep(experiment_folder: Path, uri: str, runs: Path) -> str:
         for content in contents:
             experiment.publish(content)
         experiment.publish(summary)
-        experiment.paint(run_colours(record))
+        experiment.mark("mlflow.runColor", run_colours(record))
+        experiment.mark(ORDER_TAG, run_order(record))
         experiment.tag({"mlflow.note.content": note} | chart_view(record, contents))
     return view_link(uri, experiment.id)
 
@@ -193,13 +194,13 @@ class _Experiment:
         # Last: a mirror that was interrupted is no match and is made again.
         self._client.set_tag(run_id, _DIGEST, content.digest)
 
-    def paint(self, colours: dict[str, str]) -> None:
-        """Give each run the colour that `colours` says for its `lab.run_id`."""
+    def mark(self, tag: str, values: dict[str, str]) -> None:
+        """Give each run the tag's value that `values` has for its `lab.run_id`."""
         with reported(self._uri):
             for run in self._client.search_runs([self.id], max_results=5000):
-                wanted = colours.get(run.data.tags.get(_RUN_ID, ""))
-                if wanted and run.data.tags.get("mlflow.runColor") != wanted:
-                    self._client.set_tag(run.info.run_id, "mlflow.runColor", wanted)
+                wanted = values.get(run.data.tags.get(_RUN_ID, ""))
+                if wanted and run.data.tags.get(tag) != wanted:
+                    self._client.set_tag(run.info.run_id, tag, wanted)
 
     def tag(self, tags: dict[str, str]) -> None:
         """Set those of the experiment's tags that are not set so."""

@@ -23,7 +23,7 @@ from lab.tracking.view import view_link
 __all__ = ["free_port", "running_ui", "serve_ui", "ui_command"]
 
 _FIRST_PORT, _NUM_PORTS = 5000, 100
-_PATIENCE_SECONDS = 120.0
+_PATIENCE_SECONDS = 300.0  # it takes 8, and minutes beside a sweep on every core
 _NUM_LINKS = 10
 
 

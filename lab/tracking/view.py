@@ -14,9 +14,11 @@ from typing import Any
 from lab.tracking.content import Content
 from lab.tracking.samples import image_key, step_key
 
-__all__ = ["chart_view", "run_colours", "varied_parameters", "view_link"]
+__all__ = ["ORDER_TAG", "chart_view", "run_colours", "run_order", "varied_parameters", "view_link"]
 
 _VIEW = "lab"
+# The tag that puts runs in an order: MLflow shows the pictures of the first ten alone.
+ORDER_TAG = "lab.order"
 # Okabe and Ito: told apart with any kind of colour vision.
 _HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 
@@ -24,7 +26,8 @@ _HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 def view_link(uri: str, experiment_id: str) -> str:
     """Return the link to the chart view; without a server, what follows the UI's address."""
     server = uri.rstrip("/") if uri.startswith(("http://", "https://")) else ""
-    query = f"compareRunsMode=CHART&viewStateShareKey={_VIEW}"
+    query = f"compareRunsMode=CHART&viewStateShareKey={_VIEW}&workflowType=machine_learning"
+    query += f"&orderByKey=tags.%60{ORDER_TAG}%60&orderByAsc=true"
     return f"{server}/#/experiments/{experiment_id}/runs?{query}"
 
 
@@ -38,7 +41,7 @@ def varied_parameters(contents: Iterable[Content]) -> list[str]:
 
 
 def chart_view(record: Mapping[str, Any], contents: Sequence[Content]) -> dict[str, str]:
-    """Return the experiment's tag that holds the view.
+    """Return the experiment's tags that say how it is shown.
 
     Args:
         record: The content of `sweep.json`, for the order of the prompts.
@@ -74,7 +77,22 @@ def chart_view(record: Mapping[str, Any], contents: Sequence[Content]) -> dict[s
         # Sections in this order; MLflow adds those of the metrics behind them.
         "isAccordionReordered": True,
     }
-    return {f"mlflow.sharedViewState.{_VIEW}": json.dumps(view)}
+    return {
+        f"mlflow.sharedViewState.{_VIEW}": json.dumps(view),
+        # What training is about stands in the side bar, and not what chat models need.
+        "mlflow.experimentKind": "custom_model_development",
+    }
+
+
+def run_order(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return the place of each run: base model, every arm's first training seed, then the next."""
+    arms = [arm["label"] for arm in record["arms"]]
+    seeds = sorted({run["seed"] for run in record["runs"]})
+    places = {"base": (0, 0), "summary": (len(seeds) + 1, 0)}
+    for run in record["runs"]:
+        arm = arms.index(run["arm"]) if run["arm"] in arms else len(arms)
+        places[run["run_id"]] = (seeds.index(run["seed"]) + 1, arm)
+    return {key: f"{seed:04d}-{arm:04d}" for key, (seed, arm) in places.items()}
 
 
 def run_colours(record: Mapping[str, Any]) -> dict[str, str]:

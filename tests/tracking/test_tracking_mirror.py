@@ -207,6 +207,21 @@ def test_sweep_has_summary_base_model_note_and_view(results, uri, client, monkey
     assert colours == {"#0072b2", "#d55e00", "#888888", None}
 
 
+def test_first_ten_runs_in_order_show_every_arm(results, uri, client):
+    for seed in (0, 1):
+        for rank in (8, 2):
+            results.add_run(rank, seed)
+    link = mirror_sweep(results.finish(), uri, results.runs)
+    assert "orderByKey=tags.%60lab.order%60&orderByAsc=true" in link
+    experiment = client.get_experiment_by_name("rank_shapes").experiment_id
+    found = client.search_runs([experiment], order_by=["tags.`lab.order` ASC"])
+    assert [run.info.run_name for run in found] == [
+        "base model, no adapter",
+        *("rank=2 seed 0", "rank=8 seed 0", "rank=2 seed 1", "rank=8 seed 1"),
+        "summary",
+    ]
+
+
 def test_changed_report_updates_the_summary_in_place(results, uri, client):
     results.add_run()
     folder = results.finish()
