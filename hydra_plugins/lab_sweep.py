@@ -38,7 +38,7 @@ class ProductSweeper(BasicSweeper):
 
     def __init__(self, arms: DictConfig, params: dict[str, str]) -> None:
         super().__init__(max_batch_size=None, params=params)
-        settings: Any = OmegaConf.to_object(arms)
+        settings: Any = OmegaConf.to_container(arms)
         self.arms: dict[str, Any] = {str(name): levels for name, levels in settings.items()}
 
     def sweep(self, arguments: list[str]) -> Any:
@@ -130,7 +130,7 @@ class _SweepLauncher(Launcher):
             except (HydraException, OmegaConfBaseException) as error:
                 mistakes += explain(error, filter_overrides(overrides))
         raise_if(list(dict.fromkeys(mistakes)))
-        raise_if(same_arms(jobs))
+        raise_if(list(dict.fromkeys(same_arms(jobs))))
         return jobs
 
     def _compose(self, overrides: Sequence[str]) -> Job:

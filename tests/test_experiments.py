@@ -70,7 +70,8 @@ def test_an_experiment_of_the_article_is_small_and_says_what_the_article_read(na
     assert len({job.config.arm for job in jobs}) <= 3
     assert {job.config.seed for job in jobs} == {0, 1, 2}
     assert jobs[0].config.sample.num_images == 16
-    assert sum(map(len, jobs[0].config.experiment.prompts.values())) <= 7
+    experiment = jobs[0].config.experiment
+    assert sum(map(len, experiment.prompts.values())) <= 7
 
 
 def test_an_articles_reading_names_a_verdict():
