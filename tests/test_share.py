@@ -9,13 +9,15 @@ import lab.run
 from lab.cli import main
 from lab.store import link_file
 
-NAMED = ("experiment=base_monster_colored", "sample.at_steps=[2]")
+NAMED = ("experiment=base_monster_colored", "arm=plain", "sample.at_steps=[2]")
+# What the arm `plain` sets, outside any experiment.
+ADHOC = "dataset.tags.template='{trigger}'"
 
 
 @pytest.fixture
 def sweep(overrides, tmp_path):
     kept = [item for item in overrides if not item.startswith("paths.runs=")]
-    words = [*kept, "seed=0", "dataset.tags.template='{trigger}'", f"paths.runs={tmp_path}"]
+    words = [*kept, "seed=0", f"paths.runs={tmp_path}"]
     return lambda *more, command="sweep": main([command, *words, *more])
 
 
@@ -28,7 +30,7 @@ def test_an_adapter_of_another_experiment_is_taken_over(sweep, tmp_path, monkeyp
     assert sweep(*NAMED) == 0
     first = run_folder(tmp_path, "base_monster_colored")
     capsys.readouterr()
-    assert sweep("sample.at_steps=[2]", command="plan") == 0
+    assert sweep(ADHOC, "sample.at_steps=[2]", command="plan") == 0
     assert "trained in base_monster_colored" in capsys.readouterr().out
 
     def trains(*_):
@@ -36,7 +38,7 @@ def test_an_adapter_of_another_experiment_is_taken_over(sweep, tmp_path, monkeyp
 
     with monkeypatch.context() as patch:
         patch.setattr(lab.run, "train_adapter", trains)
-        assert sweep("sample.at_steps=[2]") == 0
+        assert sweep(ADHOC, "sample.at_steps=[2]") == 0
     second = run_folder(tmp_path, "adhoc")
     assert second.name == first.name
     names = ["adapter.safetensors", "train.csv", "checks.json"]
@@ -52,7 +54,7 @@ def test_an_adapter_of_another_experiment_is_taken_over(sweep, tmp_path, monkeyp
 
 def test_images_that_the_other_experiment_lacks_are_drawn(sweep, tmp_path):
     assert sweep(*NAMED) == 0
-    assert sweep("experiment.prompts.trigger=[monster,a cat]") == 0
+    assert sweep(ADHOC, "experiment.prompts.trigger=[monster,a cat]") == 0
     second = run_folder(tmp_path, "adhoc")
     assert len(list(second.rglob("*.png"))) == 2 * 2
     assert json.loads((second / "run.json").read_text())["trained_in"] == "base_monster_colored"
@@ -60,7 +62,7 @@ def test_images_that_the_other_experiment_lacks_are_drawn(sweep, tmp_path):
 
 def test_another_training_is_not_taken_over(sweep, tmp_path):
     assert sweep(*NAMED) == 0
-    assert sweep("train.num_steps=3") == 0
+    assert sweep(ADHOC, "train.num_steps=3") == 0
     first, second = (run_folder(tmp_path, name) for name in ("base_monster_colored", "adhoc"))
     own = (second / "adapter.safetensors").read_bytes()
     assert own != (first / "adapter.safetensors").read_bytes()

@@ -10,7 +10,7 @@ import lab
 import lab.run
 from lab.cli import main
 
-ARM = ("seed=0", "dataset.tags.template='{trigger}'")
+ARM = ("seed=0", "arm=plain")
 STEPS = "sample.at_steps=[1,3]"
 
 
