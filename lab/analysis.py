@@ -19,6 +19,7 @@ import pandas as pd
 
 from lab.arms import flatten, same_factors
 from lab.errors import LabError, unknown
+from lab.sweep_tables import NEAREST, copied_shares, model_measurements
 
 __all__ = ["Sweep", "open_sweep"]
 
@@ -28,7 +29,10 @@ IMAGE_COLUMNS = (
     "file",
 )
 TRAINING_COLUMNS = ("dataset_hash", "image_index", "caption", "file")
-_WORDS = {"arm", "role", "claim", "prompt_set", "prompt", "file", "dataset_hash", "caption"}
+_WORDS = {
+    *("arm", "role", "claim", "prompt_set", "prompt", "file", "dataset_hash", "caption"),
+    "given",
+}
 # Parts of a configuration that say where and under which name, not what was done.
 _NOT_COMPARED = ("experiment.", "paths.", "tracking.")
 
@@ -52,6 +56,14 @@ class Sweep:
         controls: The base model's and the placebo's rows of `images` once for every arm that they
             control: probes that compare with the training set have another value beside each.
         checks: The manipulation check: `arm`, `train_seed`, `loss_adapter`, `loss_base`.
+        drift: Functional drift: `run_id`, `arm`, `role`, `train_seed`, `prompt_set`, `prompt`,
+            `timestep`, `drift`. What it means is in `lab.probe.drift`.
+        binding: Binding by caption swap: a row per run, caption of training images and caption
+            that they are given: `caption`, `given`, `loss_adapter`, `loss_base`, `binding` (see
+            `lab.probe.binding`). Empty where the training images have one caption.
+        diversity: `arm`, `role`, `train_seed`, `prompt_set`, `prompt`, `num_images`,
+            `mean_pairwise_distance`, `vendi_score`, of the base model too (see
+            `lab.probe.diversity`); empty before the sweep was reported.
         verdicts: The frame of `lab.judge`, empty before the sweep was judged.
         doses: How far each claim went in each arm, by training step and adapter weight; empty
             where there is one of both (see `lab.judge.onset.dose_tables`).
@@ -69,6 +81,9 @@ class Sweep:
     controls: pd.DataFrame
     losses: pd.DataFrame
     checks: pd.DataFrame
+    drift: pd.DataFrame
+    binding: pd.DataFrame
+    diversity: pd.DataFrame
     verdicts: pd.DataFrame
     doses: pd.DataFrame
     onsets: pd.DataFrame
@@ -102,8 +117,34 @@ class Sweep:
 
     @cached_property
     def measurements(self) -> pd.DataFrame:
-        """One row per final image and probe: the tidy frame that `lab.judge.judge` takes."""
-        return self._tidy(self.final_images)
+        """The tidy frame that `lab.judge.judge` takes.
+
+        One row per final image and probe; one per prompt and run of what is read off the model.
+        """
+        rows = self._tidy(self.final_images)
+        of_model = model_measurements(self.drift, self.binding, self.record.get("prompts", {}))
+        if of_model.empty:
+            return rows
+        own = {*IMAGE_COLUMNS, *TRAINING_COLUMNS, *_ADDED, "probe", "value"}
+        factors = [column for column in rows if column not in own]
+        levels = rows.drop_duplicates("arm")[["arm", *factors]]
+        of_model = of_model.merge(levels, on="arm").astype({"train_seed": "Int64"})
+        return pd.concat([rows, of_model], ignore_index=True)
+
+    @cached_property
+    def copying(self) -> pd.DataFrame:
+        """Share of images nearer to training than 99 % of the base's: by chance it is .01.
+
+        One row per run and prompt set: `arm`, `role`, `train_seed`, `prompt_set`, `num_images`,
+        `copied_share`. Empty where `nearest_training_ncc` was not measured.
+        """
+        if NEAREST not in self.probes:
+            return pd.DataFrame()
+        placebos = self.controls[self.controls["role"] == "placebo"]
+        own = self.final_images[self.final_images["role"] == "arm"]
+        drawn = pd.concat([own, placebos]) if len(placebos) else own
+        drawn = drawn[drawn["weight"] == 1]
+        return copied_shares(drawn, self.controls[self.controls["role"] == "base"])
 
     @cached_property
     def step_measurements(self) -> pd.DataFrame:
@@ -173,6 +214,9 @@ def open_sweep(name: str, runs: str | Path = "runs", *, tracking_uri: str | None
         controls=_with_factors(_collect([base, placebo]), factors, levels, probes),
         losses=_collect(_losses(folder, entry) for entry in entries),
         checks=pd.DataFrame(checks),
+        drift=_collect(_of_run(folder, entry, "drift") for entry in entries),
+        binding=_collect(_of_run(folder, entry, "binding") for entry in entries),
+        diversity=_read_table(folder / "diversity.csv"),
         verdicts=_read_table(folder / "verdicts.csv"),
         doses=_read_table(folder / "dose.csv"),
         onsets=_read_table(folder / "onset.csv"),
@@ -354,6 +398,16 @@ def _losses(folder: Path, entry: Mapping[str, Any]) -> pd.DataFrame:
     if table.empty:
         return table
     keys = {key: entry[key] for key in ("run_id", "arm", "seed")}
+    return table.assign(**keys)[[*keys, *table.columns]]
+
+
+def _of_run(folder: Path, entry: Mapping[str, Any], name: str) -> pd.DataFrame:
+    """Return a table of one run's folder, with the run beside each row."""
+    table = _read_table(folder / entry["run_id"] / f"{name}.csv")
+    if table.empty:
+        return table
+    keys = {"run_id": entry["run_id"], "arm": entry["arm"]}
+    keys |= {"role": entry["run"].get("role", "arm"), "train_seed": entry["seed"]}
     return table.assign(**keys)[[*keys, *table.columns]]
 
 

@@ -7,6 +7,10 @@ A claim compares an adapter with the base model on the same noise, on the scale 
 * `twin` subtracts the shift in another arm: (blurred images) - (sharp images), training seed by
   training seed; with `contrast` as well it is the other arm's shift on the other prompts;
 * `target` is what counts as 1 where the training set does not show what is claimed.
+
+A claim of kind `bounded` has no such scale: it asks whether a shift in the probe's own unit lies
+inside +-`bound`. That is how drift and binding are claimed, which are read off the model itself
+(`lab.probe.model`), with one value per training seed.
 """
 
 from __future__ import annotations
@@ -14,15 +18,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lab.settings import Rule, not_empty, one_of, setting
+from lab.probe.model import MODEL_PROBES
+from lab.settings import Rule, more_than, not_empty, one_of, setting
 
 __all__ = ["ClaimConfig", "expected_verdict"]
 
 # What an article may have read, in the words of the verdicts (`lab.judge.verdict.Verdict`).
 _READINGS = (
     "not learned", "learned", "partly", "reversed", "leaked", "contained", "generalised",
-    "interpolated", "earlier", "later",
+    "interpolated", "earlier", "later", "changed",
 )  # fmt: skip
+
+
+_KINDS = ("learned", "leaked", "generalised", "interpolated", "earlier", "bounded")
 
 
 def expected_verdict(article: str) -> str:
@@ -64,10 +72,10 @@ class ClaimConfig:
     # differs least from the claim's.
     twin: dict[str, Any] = setting({})
     # What kind of claim: does the attribute arrive, stay out, leak to other prompts, reach beyond,
-    # or is it learned after fewer training steps than another?
-    kind: str = setting(
-        "learned", one_of("learned", "leaked", "generalised", "interpolated", "earlier")
-    )
+    # is it learned after fewer training steps than another, does its shift stay inside a bound?
+    kind: str = setting("learned", one_of(*_KINDS))
+    # With kind `bounded`: the shift that would matter, in the probe's unit.
+    bound: float | None = setting(None, more_than(0))
     # With kind `earlier`: the claim whose attribute is said to be learned later.
     than: str = setting("")
     # Prompts that describe the attribute outright to the base model: the ceiling control.
@@ -84,6 +92,16 @@ class ClaimConfig:
         """The probes that are read, each once."""
         named = [self.probe] if self.probe else [*self.matched.values()]
         return list(dict.fromkeys([*named, *self.joint, *self.joint.values()]))
+
+    @property
+    def on_index(self) -> bool:
+        """Whether it is read on the scale from the base model (0) to the training set (1)."""
+        return self.kind in ("learned", "leaked")
+
+    @property
+    def on_model(self) -> bool:
+        """Whether it is read off the model itself: without images and generation seeds."""
+        return self.probe in MODEL_PROBES
 
     def mistakes(self, prefix: str) -> list[str]:
         """Check that the settings that belong to some kinds of claims alone are given there."""
@@ -109,7 +127,22 @@ class ClaimConfig:
             found.append(f"{prefix}than must be given with {prefix}kind=earlier, and only there")
         if self.twin and not self.arm:
             found.append(f"{prefix}arm must be given with {prefix}twin")
-        return found + self._support_mistakes(prefix)
+        return found + self._support_mistakes(prefix) + self._bound_mistakes(prefix)
+
+    def _bound_mistakes(self, prefix: str) -> list[str]:
+        found = []
+        if (self.bound is not None) != (self.kind == "bounded"):
+            found.append(f"{prefix}bound must be given with {prefix}kind=bounded, and only there")
+        if self.on_model and self.kind != "bounded":
+            found.append(
+                f"{prefix}kind must be bounded with {prefix}probe={self.probe}, which training "
+                f"images do not have, got {self.kind!r}"
+            )
+        if self.kind == "bounded" and (self.ceiling or self.target is not None):
+            found.append(
+                f"{prefix}ceiling and {prefix}target must be empty with {prefix}kind=bounded"
+            )
+        return found
 
     def _support_mistakes(self, prefix: str) -> list[str]:
         found = []

@@ -80,17 +80,32 @@ def report(folder: Path, runs: Path, claims: Mapping[str, ClaimConfig]) -> list[
         Why there are no verdicts, line by line; empty when there are, or when nothing is claimed.
     """
     from lab.report.dose import write_doses
+    from lab.report.instruments import write_instrument_figures
     from lab.report.page import write_page
     from lab.report.sheets import write_sheets
     from lab.report.variance import write_variance
 
     write_sheets(folder)
+    _measure_diversity(folder, runs)
     reasons = _judge(folder, runs, claims)
     sweep = open_sweep(folder.name, runs)
     reasons += write_doses(sweep, claims)
     write_variance(sweep)
-    write_page(open_sweep(folder.name, runs), folder / "report" / "index.html")
+    sweep = open_sweep(folder.name, runs)
+    write_instrument_figures(sweep)
+    write_page(sweep, folder / "report" / "index.html")
     return reasons
+
+
+def _measure_diversity(folder: Path, runs: Path) -> None:
+    """Write how different the images of each prompt are, for every run and the base model."""
+    from lab.sweep_tables import diversity_table
+
+    images = open_sweep(folder.name, runs).final_images
+    full = (images["weight"] == 1) & images["role"].isin(("arm", "placebo"))
+    table = diversity_table(images[full | (images["role"] == "base")])
+    content = table.to_csv(index=False, lineterminator="\n").encode()
+    write_bytes(folder / "diversity.csv", content)
 
 
 def _judge(folder: Path, runs: Path, claims: Mapping[str, ClaimConfig]) -> list[str]:

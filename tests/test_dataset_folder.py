@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from lab.config import DatasetConfig, TagConfig
 from lab.dataset import dataset_mistakes, find_dataset, resolve_dataset
@@ -145,6 +145,41 @@ def test_palette_grey_cmyk_and_sixteen_bit_become_rgb(folder):
     for example in dataset.examples:
         found = dataset.load_image(example)
         assert (found == expected[example.caption]).all(), example.caption
+
+
+def swapped_profile() -> bytes:
+    """A profile with the primaries of sRGB whose red and blue have changed places."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    places = {
+        bytes(profile[at : at + 4]): at + 4
+        for at in range(132, 132 + 12 * int.from_bytes(profile[128:132], "big"), 12)
+    }
+    red, blue = (slice(places[name], places[name] + 8) for name in (b"rXYZ", b"bXYZ"))
+    profile[red], profile[blue] = profile[blue], profile[red]
+    return bytes(profile).replace("sRGB".encode("utf-16-be"), "BGR.".encode("utf-16-be"))
+
+
+def test_an_embedded_profile_decides_what_the_colours_are(folder):
+    own, standard = swapped_profile(), ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    red = Image.new("RGB", (32, 32), (255, 0, 0))
+    red.save(folder / "swapped.png", icc_profile=own)
+    red.save(folder / "swapped_photo.jpg", icc_profile=own, quality=100, subsampling=0)
+    red.convert("P").save(folder / "swapped_palette.png", icc_profile=own)
+    half = Image.new("RGBA", (32, 32), (255, 0, 0, 128))
+    half.save(folder / "swapped_glass.png", icc_profile=own)
+    red.save(folder / "standard.png", icc_profile=standard.tobytes())
+    red.save(folder / "damaged.png", icc_profile=b"no profile")
+    Image.new("L", (32, 32), 90).save(folder / "grey.png", icc_profile=own)
+    dataset = resolve(config_of(folder, "{file}"), folder)
+    found = {example.caption: dataset.load_image(example)[16, 16] for example in dataset.examples}
+    expected = {
+        "swapped": (0, 0, 255), "swapped_photo": (0, 0, 255), "swapped_palette": (0, 0, 255),
+        "swapped_glass": (127, 127, 255), "standard": (255, 0, 0), "damaged": (255, 0, 0),
+        "grey": (90, 90, 90),
+    }  # fmt: skip
+    assert found.keys() == expected.keys()
+    for name, colour in expected.items():
+        assert found[name] == pytest.approx(colour, abs=2), name
 
 
 def test_transparency_lies_on_the_stated_colour_and_is_the_mask(folder):

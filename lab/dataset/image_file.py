@@ -1,6 +1,7 @@
 """Reading one image file of a person's folder, whatever is in it.
 
-Handled: palettes, CMYK, grey and 16-bit values, transparency, EXIF rotation, large photographs.
+Handled: palettes, CMYK, grey and 16-bit values, transparency, EXIF rotation, colour profiles,
+large photographs.
 Refused by name: what is corrupt, truncated, animated, empty, too small or too large.
 """
 
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lab.dataset.colour_profile import in_srgb
 from lab.dataset.colours import rgb
 from lab.dataset.fit import fit_image
 from lab.dataset.picture import Frame, Picture, PictureMistake
@@ -120,7 +122,7 @@ class ImageFile:
                         f"{MOST_MEGAPIXELS} megapixels; scale it down first"
                     )
                 image.load()
-                return _plain(ImageOps.exif_transpose(image))
+                return _plain(in_srgb(ImageOps.exif_transpose(image)))
         except UnidentifiedImageError:
             raise PictureMistake(f"{path.name} is not an image that can be read") from None
         except (OSError, SyntaxError, ValueError, struct.error, EOFError) as error:

@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 # Raised whenever a change of code changes what a recipe gives, so that old results are not found.
-RECIPE_SCHEMA = 1
+RECIPE_SCHEMA = 2
 _PREFIX = "dataset."
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-__all__ = ["Crossed", "crossed"]
+__all__ = ["Crossed", "by_train_seed", "crossed"]
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,44 @@ class Crossed:
         half = stats.t.ppf((1 + level) / 2, self.df) * self.standard_error
         return self.mean - half, self.mean + half
 
-    def p_value(self) -> np.ndarray:
-        """Return the two-sided p of a mean of 0, shape `(...)`; 0 or 1 where nothing varies."""
+    def p_value(self, within: float = 0.0) -> np.ndarray:
+        """Return the two-sided p of a mean inside +-`within`; 0 or 1 where nothing varies.
+
+        Args:
+            within: 0 tests a mean of 0. The interval lies beyond the bound exactly when p is below
+                one minus its level.
+
+        Returns:
+            Shape `(...)`.
+        """
         error = self.standard_error
         nonzero = np.where(error > 0, error, 1)
-        p = 2 * stats.t.sf(np.abs(self.mean) / nonzero, self.df)
-        return np.where(error > 0, p, np.where(self.mean == 0, 1.0, 0.0))
+        distance = np.maximum(np.abs(self.mean) - within, 0)
+        p = 2 * stats.t.sf(distance / nonzero, self.df)
+        return np.where(error > 0, p, np.where(distance == 0, 1.0, 0.0))
+
+
+def by_train_seed(differences: np.ndarray) -> Crossed:
+    """Analyse differences that have no generation seeds: the t interval over training seeds.
+
+    Args:
+        differences: Adapter minus base, shape `(S, 1)`, S at least 2.
+
+    Raises:
+        ValueError: If there is one training seed, or more than one column.
+    """
+    num_train, num_generation = differences.shape
+    if num_train < 2 or num_generation != 1:
+        raise ValueError(f"differences must have shape (2 or more, 1), got {differences.shape}")
+    variance = differences.var(ddof=1)
+    return Crossed(
+        mean=differences.mean(),
+        variance=variance / num_train,
+        df=np.asarray(num_train - 1.0),
+        components=np.array([variance, 0.0, 0.0]),
+        num_train=num_train,
+        num_generation=1,
+    )
 
 
 def crossed(differences: np.ndarray) -> Crossed:

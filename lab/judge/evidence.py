@@ -11,7 +11,7 @@ import pandas as pd
 from lab.config import ClaimConfig
 from lab.errors import LabError
 from lab.judge.cells import Cells, build_cells, subtract_cells
-from lab.judge.crossed import Crossed, crossed
+from lab.judge.crossed import Crossed, by_train_seed, crossed
 from lab.judge.dose import rises_with_weight
 from lab.judge.effect import measurable
 from lab.judge.ratio import LearningIndex
@@ -42,11 +42,11 @@ class Evidence:
         claim: The claim.
         arm: The arm's label.
         cells: Adapter minus base in the probe's unit, or in shares for a claim with `support`.
-        scale: Training minus base; NaN for a claim with `support`.
+        scale: Training minus base; NaN for claims that are not `on_index`.
         measurable: Whether the training set differs from the base by more than 3 SE.
         raw: Analysis of the differences; None with one seed of a kind or too few readable ones.
         analysis: Analysis that is judged: of the learning index, or of the raw difference for a
-            claim with `support`; None as `raw`, and where the claim is not measurable.
+            claim that is not `on_index`; None as `raw`, and where the claim is not measurable.
         ceiling: Learning index of the base model under the outright prompts (for a claim with
             `support` its shift in shares); None without such prompts, NaN if none could be read.
         placebo: The placebo's shift; None where none was trained.
@@ -68,6 +68,15 @@ class Evidence:
     rises: bool | None
     undertrained: tuple[int, ...]
     misread_rate: float
+
+    @property
+    def p_value(self) -> float:
+        """The p of no shift, or with a `bound` of a shift inside it; NaN without an analysis."""
+        if self.analysis is None:
+            return np.nan
+        if self.claim.bound is not None and self.raw is not None:
+            return float(self.raw.p_value(self.claim.bound))
+        return float(self.analysis.p_value())
 
 
 def build_evidence(
@@ -101,7 +110,7 @@ def build_evidence(
     cells = tables[1.0]
     scale, is_measurable = np.nan, True
     training = np.nan
-    if not claim.support:
+    if claim.on_index:
         training = (
             _training_mean(values, claim, arm, what) if claim.target is None else claim.target
         )
@@ -110,14 +119,16 @@ def build_evidence(
             is_measurable = measurable(cells.base, training)
     raw: Crossed | None = None
     analysis: Crossed | LearningIndex | None = None
-    if min(cells.differences.shape) >= 2:
+    if claim.on_model and len(cells.differences) >= 2:
+        raw = analysis = by_train_seed(cells.differences)
+    elif min(cells.differences.shape) >= 2:
         raw = crossed(cells.differences)
-        if claim.support:
+        if not claim.on_index:
             analysis = raw
         elif is_measurable:
             analysis = LearningIndex(cells.differences, cells.base, training)
     # Where the base is as the training set is, shifts have no scale.
-    unit = 1.0 if claim.support else (scale if is_measurable else np.nan)
+    unit = 1.0 if not claim.on_index else (scale if is_measurable else np.nan)
     return Evidence(
         name=name,
         claim=claim,

@@ -26,7 +26,9 @@ from lab.judge.thresholds import ALPHA
 from lab.judge.values import COLUMNS, claim_arms, claim_values, outside_support, twin_of
 from lab.judge.verdict import Decision, Verdict, decide, thresholds_text
 from lab.probe import PROBES
+from lab.probe.alarm import false_alarms
 from lab.probe.misread import count_misreads
+from lab.probe.model import MODEL_PROBES
 
 __all__ = ["judge"]
 
@@ -71,7 +73,9 @@ def judge(
         support, whose ceiling and placebo are shifts in shares. `num_generation_seeds` counts
         those that could be read. `improvement` is the chance that an image moves towards the
         training set, `p_sign_flip` the exact check of `p_adjusted` before adjustment, `seed_share`
-        the training seeds' share of the variance.
+        the training seeds' share of the variance,
+        `false_alarm_rate` how often the claim's probe sees in the base model's images what their
+        prompts do not name (see `lab.probe.alarm`).
 
     Raises:
         LabError: If a column, a seed, an image, a control or a probe is missing; every mistake of
@@ -97,8 +101,9 @@ def judge(
     raise_if(mistakes)
     levels, adjusted = _adjust(evidence)
     decisions = [decide(e, level) for e, level in zip(evidence, levels, strict=True)]
+    alarms = false_alarms(measurements)["false_alarm_rate"]
     rows = [
-        _row(e, decision, level, p)
+        _row(e, decision, level, p) | {"false_alarm_rate": alarms.reindex(e.claim.probes).max()}
         for e, decision, level, p in zip(evidence, decisions, levels, adjusted, strict=True)
     ]
     return _with_leak_ratio(pd.DataFrame(rows), claims)
@@ -155,9 +160,11 @@ def _misread_rate(measurements: pd.DataFrame, claim: ClaimConfig, arm: str) -> f
     own = rows[rows["arm"] == arm]
     values = (rows if own.empty else own)["value"].dropna().to_numpy()
     wrong = int(outside_support(values, claim).sum())
-    rendered = count_misreads(
-        claim.probe, tuple(claim.support), lambda read: outside_support(read, claim)
+    # Beyond the support is misread from anything up to it: a single object is a grid of one.
+    true = (
+        range(1, round(max(claim.support)) + 1) if claim.kind == "generalised" else claim.support
     )
+    rendered = count_misreads(claim.probe, tuple(true), lambda read: outside_support(read, claim))
     if rendered is None:
         return upper_bound(wrong, len(values))
     observed = wrong / len(values) if len(values) else 0.0
@@ -167,7 +174,7 @@ def _misread_rate(measurements: pd.DataFrame, claim: ClaimConfig, arm: str) -> f
 def _adjust(evidence: list[Evidence]) -> tuple[np.ndarray, np.ndarray]:
     """Return each piece of evidence's interval level and adjusted p (NaN where untested)."""
     levels, adjusted = np.full(len(evidence), 1 - ALPHA), np.full(len(evidence), np.nan)
-    p = np.array([np.nan if e.analysis is None else float(e.analysis.p_value()) for e in evidence])
+    p = np.array([e.p_value for e in evidence])
     tested = np.isfinite(p)
     primary = np.array([e.claim.primary for e in evidence], dtype=bool)
     arms = np.array([e.arm for e in evidence], dtype=object)
@@ -183,12 +190,11 @@ def _adjust(evidence: list[Evidence]) -> tuple[np.ndarray, np.ndarray]:
 
 def _row(evidence: Evidence, decision: Decision, level: float, p: float) -> dict[str, object]:
     claim, cells = evidence.claim, evidence.cells
-    no_index = claim.support or claim.kind == "earlier"
-    index, index_low, index_high = _estimate(None if no_index else evidence.analysis, level)
+    index, index_low, index_high = _estimate(evidence.analysis if claim.on_index else None, level)
     _, effect_low, effect_high = _estimate(evidence.raw, level)
     differences = cells.differences
     towards = 1.0 if claim.support else evidence.scale
-    known = PROBES.get(claim.probes[0]) if not claim.joint else None
+    known = {**PROBES, **MODEL_PROBES}.get(claim.probes[0]) if not claim.joint else None
     exact = 2 <= len(differences) <= MAX_EXACT_SEEDS and differences.size > 0
     return {
         "claim": evidence.name,

@@ -38,6 +38,7 @@ class Verdict(StrEnum):
     NOT_EXPRESSIBLE = "NOT EXPRESSIBLE"
     LEAKED = "LEAKED"
     CONTAINED = "CONTAINED"
+    CHANGED = "CHANGED"
     GENERALISED = "GENERALISED"
     INTERPOLATED = "INTERPOLATED"
     EARLIER = "EARLIER"
@@ -78,8 +79,10 @@ def decide(evidence: Evidence, level: float) -> Decision:
        interval inside +-.1 is CONTAINED.
     4. `generalised`, `interpolated`: share of images outside the training support, adapter minus
        base, above 0 by interval and above the probe's misread rate.
-    5. `earlier`: interval of the ratio of the two onsets below 1 is EARLIER, above 1 LATER.
-    6. Anything else is INCONCLUSIVE, with the seeds or the control that would decide it.
+    5. `bounded`: 90 % interval of the shift inside +-bound is CONTAINED; interval beyond it is
+       CHANGED.
+    6. `earlier`: interval of the ratio of the two onsets below 1 is EARLIER, above 1 LATER.
+    7. Anything else is INCONCLUSIVE, with the seeds or the control that would decide it.
 
     Args:
         evidence: What is known.
@@ -97,13 +100,15 @@ def decide(evidence: Evidence, level: float) -> Decision:
         found = _leaked(evidence, estimate, low, high)
     elif evidence.claim.support:
         found = _outside_support(evidence, estimate, low)
+    elif evidence.claim.bound is not None:
+        found = _bounded(evidence, evidence.claim.bound, low, high)
     else:
         found = _learned(evidence, estimate, low, high)
     if found is not None:
         return found
     return Decision(
         Verdict.INCONCLUSIVE,
-        f"The interval {low:+.2f} to {high:+.2f} allows more than one answer.",
+        f"The interval {low:+.2g} to {high:+.2g} allows more than one answer.",
         _seeds_that_decide(evidence, estimate, level),
     )
 
@@ -126,7 +131,7 @@ def _before_any_test(evidence: Evidence) -> Decision | None:
         return Decision(
             Verdict.INCONCLUSIVE, "One training seed cannot say.", "S=3, G=16 for a first answer"
         )
-    if len(cells.generation_seeds) < MIN_GENERATION_SEEDS:
+    if len(cells.generation_seeds) < MIN_GENERATION_SEEDS and not evidence.claim.on_model:
         return Decision(
             Verdict.NO_VERDICT,
             f"Only {len(cells.generation_seeds)} generation seeds could be read in both the base "
@@ -204,6 +209,14 @@ def _outside_support(evidence: Evidence, rate: float, low: float) -> Decision | 
     return _no_effect(evidence, OUTSIDE_RATE) if _inside(evidence, OUTSIDE_RATE) else None
 
 
+def _bounded(evidence: Evidence, bound: float, low: float, high: float) -> Decision | None:
+    if _inside(evidence, bound):
+        return Decision(Verdict.CONTAINED, f"The shift lies inside the bound of {bound:g}.")
+    if low > bound or high < -bound:
+        return Decision(Verdict.CHANGED, f"The shift lies beyond the bound of {bound:g}.")
+    return None
+
+
 def _order(evidence: Evidence, level: float) -> Decision:
     """Judge which of two onsets comes first; the table holds binary logarithms of their ratio."""
     other = evidence.claim.than
@@ -271,6 +284,8 @@ def _seeds_that_decide(evidence: Evidence, estimate: float, level: float) -> str
         effect_from, none_below = LEAKED_INDEX, CONTAINED_INDEX
     elif evidence.claim.support:
         effect_from, none_below = max(OUTSIDE_RATE, evidence.misread_rate), OUTSIDE_RATE
+    elif evidence.claim.bound is not None:
+        return _seeds_for_bound(evidence, evidence.claim.bound, estimate, level)
     else:
         effect_from, none_below = PARTLY_INDEX, EQUIVALENCE_INDEX
     size = abs(estimate)
@@ -284,6 +299,17 @@ def _seeds_that_decide(evidence: Evidence, estimate: float, level: float) -> str
         at_least=_seeds_there(evidence),
     )
     return str(plan) if plan is not None else MANY_SEEDS
+
+
+def _seeds_for_bound(evidence: Evidence, bound: float, estimate: float, level: float) -> str:
+    assert evidence.analysis is not None
+    margin = abs(abs(estimate) - bound)
+    needed = level if abs(estimate) > bound else EQUIVALENCE_LEVEL
+    plan = deciding_plan(
+        evidence.analysis.components, margin, needed, at_least=_seeds_there(evidence)
+    )
+    whole = MANY_SEEDS if plan is None else str(plan)
+    return whole.split(", G=")[0] if evidence.claim.on_model else whole
 
 
 def _seeds_there(evidence: Evidence) -> tuple[int, int]:
@@ -300,6 +326,8 @@ def thresholds_text(evidence: Evidence, level: float) -> str:
         )
     if evidence.claim.kind == "earlier":
         return f"onset at LI {LEARNED_INDEX:g}; {shared}"
+    if evidence.claim.bound is not None:
+        return f"shift inside or beyond +-{evidence.claim.bound:g}; contained at 90 %; {shared}"
     if evidence.claim.support:
         rate = evidence.misread_rate
         bar = "unknown" if np.isnan(rate) else f"{rate:.3f}"

@@ -104,13 +104,13 @@ def grid_confusion(
 
 
 def count_misreads(
-    probe: str, support: tuple[float, ...], outside: Callable[[np.ndarray], np.ndarray]
+    probe: str, true: tuple[float, ...], outside: Callable[[np.ndarray], np.ndarray]
 ) -> tuple[int, int] | None:
-    """Count rendered pictures with a value of the support that are read outside it.
+    """Count rendered pictures of known value that are read outside what it may be.
 
     Args:
         probe: A probe's name.
-        support: The values that the training images have.
+        true: The values that are rendered.
         outside: Says for each value that was read whether it counts as outside.
 
     Returns:
@@ -118,5 +118,5 @@ def count_misreads(
     """
     if probe not in GRID_PROBES:
         return None
-    read = np.concatenate([grid_readings(round(size))[probe].to_numpy() for size in support])
+    read = np.concatenate([grid_readings(round(size))[probe].to_numpy() for size in true])
     return int(outside(read).sum()), len(read)

@@ -41,7 +41,7 @@ def seed_effects(sweep: Sweep) -> pd.DataFrame:
             )
             if evidence.cells.differences.size == 0:  # nothing could be read in any pair of images
                 continue
-            scale = 1.0 if claim.support else evidence.scale
+            scale = evidence.scale if claim.on_index else 1.0
             means = evidence.cells.differences.mean(axis=1) / scale
             rows += [
                 {"claim": name, "arm": arm, "train_seed": seed, "effect": float(effect)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -37,12 +38,14 @@ _RUN_FILES = (
     "train.csv",
     "performance.csv",
     "images.csv",
+    "drift.csv",
+    "binding.csv",
     "DONE.json",
     "FAILED.json",
     "adapter.safetensors",
 )
 _SWEEP_FILES = (
-    *("sweep.json", "base.csv", "placebo.csv", "training.csv", "verdicts.csv"),
+    *("sweep.json", "base.csv", "placebo.csv", "training.csv", "diversity.csv", "verdicts.csv"),
     *("dose.csv", "onset.csv", "variance.csv"),
 )
 _SWEEP_FOLDERS = ("report", "sheets", "contact_sheets", "figures")
@@ -108,7 +111,7 @@ def run_content(folder: Path, runs: Path) -> Content | None:
         failed=done is None,
         params=_parameters(config, about["levels"]),
         tags=_run_tags(about),
-        points=[*_history(folder), *_checks(folder), *probe_means(images)],
+        points=[*_history(folder), *_checks(folder), *probe_means(images), *_of_model(folder)],
         files=_run_files(folder),
         pictures=pictures_of(images),
         dataset=_dataset(about, config, runs),
@@ -202,6 +205,26 @@ def _history(folder: Path) -> list[Point]:
 def _checks(folder: Path) -> list[Point]:
     checks = read_json(folder / "checks.json") or {}
     return [Point(metric_key("check", key), float(value)) for key, value in checks.items()]
+
+
+def _of_model(folder: Path) -> list[Point]:
+    """Return the mean drift of each prompt set, and the share of wrong captions that cost more."""
+    drift: dict[str, list[float]] = defaultdict(list)
+    for row in read_table(folder / "drift.csv"):
+        drift[row["prompt_set"]].append(float(row["drift"]))
+    points = [
+        Point(metric_key("drift", name), sum(values) / len(values))
+        for name, values in drift.items()
+    ]
+    wrong = [
+        float(row["binding"])
+        for row in read_table(folder / "binding.csv")
+        if row["caption"] != row["given"]
+    ]
+    if wrong:
+        points.append(Point("binding/bound_share", sum(value > 0 for value in wrong) / len(wrong)))
+        points.append(Point("binding/mean", sum(wrong) / len(wrong)))
+    return points
 
 
 def _dataset(

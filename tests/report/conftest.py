@@ -211,6 +211,24 @@ class SweepFolder:
                 rows += [{"dataset_hash": dataset, **row} for dataset in ("d0", "d1")]
         pd.DataFrame(rows).to_csv(self.path / "base.csv", index=False)
 
+    def _write_instruments(self, home, run):
+        drift = [
+            {"prompt_set": name, "prompt": prompt, "timestep": timestep,
+             "drift": 0.001 * timestep * (1 + run["seed"]) * ("monster" in prompt)}
+            for name, prompt in self._prompts()
+            for timestep in (125, 875)
+        ]  # fmt: skip
+        pd.DataFrame(drift).to_csv(home / "drift.csv", index=False)
+        captions = PROMPTS["tagged"] if run["arm"] == COLOURED else []
+        binding = [
+            {"caption": own, "given": given, "loss_adapter": 0.1 + 0.01 * (own != given),
+             "loss_base": 0.2, "binding": 0.01 * (own != given)}
+            for own in captions
+            for given in captions
+        ]  # fmt: skip
+        columns = ["caption", "given", "loss_adapter", "loss_base", "binding"]
+        pd.DataFrame(binding, columns=columns).to_csv(home / "binding.csv", index=False)
+
     def _write_run(self, run):
         home = self.path / run["run_id"]
         tagged = run["arm"] == COLOURED
@@ -258,6 +276,7 @@ class SweepFolder:
                     file = self._file(f"samples/s0/step{step}/w{weight:g}", name, prompt, seed)
                     rows.append(self._save(picture, home, file, **columns))
         pd.DataFrame(rows).to_csv(home / "images.csv", index=False)
+        self._write_instruments(home, run)
         self._json(home / "checks.json", {"loss_adapter": 0.11, "loss_base": 0.19})
         self._json(home / "DONE.json", {"train_seconds": 41.5, "sample_seconds": 20.1})
 

@@ -50,7 +50,7 @@ def test_factor_column_holds_the_level_of_the_arm(sweep):
 
 
 def test_measurements_hold_one_row_per_image_and_probe(sweep):
-    frame = sweep.measurements
+    frame = sweep.measurements[sweep.measurements["probe"].isin(sweep.probes)]
     own = sweep.images["role"].isin(["arm", "training"]).sum()
     assert len(frame) == (own + len(sweep.controls)) * len(sweep.probes)
     assert len(sweep.controls) == 2 * (6 * 4 + 4)

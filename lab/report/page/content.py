@@ -10,6 +10,7 @@ import pandas as pd
 from lab.analysis import Sweep
 from lab.probe import PROBES
 from lab.report.effects import seed_effects
+from lab.report.instruments import Instrument, instruments
 from lab.report.page.pictures import Pictures
 
 __all__ = ["page_content"]
@@ -44,6 +45,25 @@ def page_content(sweep: Sweep, pictures: Pictures) -> dict[str, Any]:
         "verdicts": _verdicts(sweep),
         "doses": _table(sweep, sweep.doses),
         "onsets": _table(sweep, sweep.onsets),
+        "instruments": [_instrument(item) for item in instruments(sweep)],
+    }
+
+
+def _instrument(item: Instrument) -> dict[str, Any]:
+    rows = zip(item.table.index, item.table.to_numpy(dtype=float), strict=True)
+    return {
+        "title": item.title,
+        "note": item.note,
+        # Columns of one unit can be compared by their shade.
+        "shaded": "num_images" not in item.table,
+        "columns": [str(name) or "(empty prompt)" for name in item.table],
+        "rows": [
+            {
+                "label": str(label) or "(empty prompt)",
+                "cells": [_plain(v) for v in values.tolist()],
+            }
+            for label, values in rows
+        ],
     }
 
 

@@ -21,6 +21,7 @@ _SCRIPTS = (
     "state.js",
     "plots.js",
     "dose.js",
+    "instruments.js",
     "compare.js",
     "short.js",
     "answer.js",

@@ -1,7 +1,7 @@
 // The question, and the evidence: every verdict with its effect plot.
 
 const TONES = {
-  "LEARNED": "yes", "GENERALISED": "yes", "INTERPOLATED": "yes", "EARLIER": "yes", "LATER": "against", "PARTLY": "partly", "CONTAINED": "kept",
+  "LEARNED": "yes", "GENERALISED": "yes", "INTERPOLATED": "yes", "EARLIER": "yes", "LATER": "against", "CHANGED": "against", "PARTLY": "partly", "CONTAINED": "kept",
   "NOT LEARNED": "no", "NOT EXPRESSIBLE": "no", "REVERSED": "against", "LEAKED": "against",
 };
 const SIGNS = { yes: "●", partly: "◐", kept: "■", no: "○", against: "▲", open: "?" };
@@ -13,6 +13,7 @@ const MEANINGS = {
   "NOT EXPRESSIBLE": "the base model cannot draw it even when asked outright",
   "LEAKED": "prompts without the trigger changed too",
   "CONTAINED": "prompts without the trigger stayed as they were",
+  "CHANGED": "moved further than the bound that the claim states",
   "GENERALISED": "reaches beyond the training images",
   "INTERPOLATED": "fills a gap between the training images",
   "EARLIER": "is learned after fewer training steps than the other attribute",

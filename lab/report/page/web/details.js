@@ -10,6 +10,7 @@ function renderDetails() {
     )))) : null,
     dosePlots(),
     lossPlot() ? [el("h3", {}, "Training loss"), lossPlot()] : null,
+    instrumentTables(),
     el("details", {}, el("summary", {}, "All runs"), runTable()),
     el("details", {}, el("summary", {}, "Settings shared by all runs"), settingsTable()),
     el("h3", {}, "Make it again"),

@@ -1,0 +1,140 @@
+"""What is measured beside single images: drift, binding, diversity, copying, false alarms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from lab.analysis import Sweep
+from lab.arms import slug
+from lab.probe.alarm import ALARMS, false_alarms
+
+__all__ = ["Instrument", "arm_binding", "arm_drift", "instruments", "write_instrument_figures"]
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """One table of the report.
+
+    Args:
+        title: What it shows.
+        note: How to read it, with its unit.
+        table: Rows and columns as they are shown; NaN where there is nothing.
+    """
+
+    title: str
+    note: str
+    table: pd.DataFrame
+
+
+def arm_drift(sweep: Sweep, arm: str) -> pd.DataFrame:
+    """Return an arm's mean functional drift: `prompt`, `timestep`, `drift`; empty without any."""
+    if sweep.drift.empty:
+        return pd.DataFrame()
+    own = sweep.drift[sweep.drift["arm"] == arm]
+    return own.groupby(["prompt", "timestep"], sort=False)["drift"].mean().reset_index()
+
+
+def arm_binding(sweep: Sweep, arm: str) -> pd.DataFrame:
+    """Return an arm's mean binding matrix: captions of images by captions they are given."""
+    if sweep.binding.empty:
+        return pd.DataFrame()
+    own = sweep.binding[sweep.binding["arm"] == arm]
+    return own.pivot_table(
+        index="caption", columns="given", values="binding", aggfunc="mean", sort=False
+    )
+
+
+def instruments(sweep: Sweep) -> list[Instrument]:
+    """Return the tables that a sweep has, in the order in which a report shows them."""
+    found = []
+    for arm in sweep.arms:
+        drift = arm_drift(sweep, arm)
+        if not drift.empty:
+            found.append(
+                Instrument(
+                    f"Functional drift: {arm}",
+                    "how much of the base model's prediction the adapter changes, by timestep of "
+                    "the diffusion; mean over training seeds",
+                    drift.pivot(index="prompt", columns="timestep", values="drift").loc[
+                        list(dict.fromkeys(drift["prompt"]))
+                    ],
+                )
+            )
+    for arm in sweep.arms:
+        binding = arm_binding(sweep, arm)
+        if not binding.empty:
+            found.append(
+                Instrument(
+                    f"Binding by caption swap: {arm}",
+                    "extra loss of training images (rows) when they are given another caption "
+                    "(columns), adapter minus base; above 0 the adapter binds",
+                    binding,
+                )
+            )
+    found += [*_spread(sweep), *_copying(sweep), *_alarms(sweep)]
+    return found
+
+
+def _spread(sweep: Sweep) -> list[Instrument]:
+    if sweep.diversity.empty:
+        return []
+    shown = []
+    for column, title, note in (
+        ("mean_pairwise_distance", "Diversity: mean distance of two images of a prompt", "dE76"),
+        ("vendi_score", "Diversity: Vendi score", "effective number of different images"),
+    ):
+        table = sweep.diversity.pivot_table(
+            index="arm", columns="prompt", values=column, aggfunc="mean", sort=False
+        )
+        order = ["base", *sweep.arms]
+        shown.append(
+            Instrument(title, note, table.reindex([a for a in order if a in table.index]))
+        )
+    return shown
+
+
+def _copying(sweep: Sweep) -> list[Instrument]:
+    if sweep.copying.empty:
+        return []
+    table = sweep.copying.pivot_table(
+        index="arm", columns="prompt_set", values="copied_share", aggfunc="mean", sort=False
+    )
+    note = "share of images nearer to a training image than 99 % of the base model's; chance: .01"
+    return [Instrument("Copied images", note, table)]
+
+
+def _alarms(sweep: Sweep) -> list[Instrument]:
+    table = false_alarms(sweep.measurements)
+    table = table[table.index.isin(ALARMS) | (table["nan_share"] > 0)]
+    if table.empty:
+        return []
+    note = (
+        "on the base model's images: how often a probe sees what the prompt does not name, and "
+        "how often it can read nothing"
+    )
+    return [Instrument("False alarms of the probes", note, table)]
+
+
+def write_instrument_figures(sweep: Sweep) -> list[Path]:
+    """Write each arm's drift map and binding matrix to `figures/`; return the files."""
+    from lab.report.figures import binding_figure, drift_map
+
+    folder = sweep.folder / "figures"
+    written = []
+    for arm in sweep.arms:
+        for name, table, draw in (
+            ("drift", arm_drift(sweep, arm), drift_map),
+            ("binding", arm_binding(sweep, arm), binding_figure),
+        ):
+            if table.empty:
+                continue
+            folder.mkdir(exist_ok=True)
+            figure, _ = draw(table)
+            for suffix in ("svg", "png"):
+                path = folder / f"{name}-{slug(arm)}.{suffix}"
+                figure.savefig(path)
+                written.append(path)
+    return written
