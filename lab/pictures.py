@@ -23,10 +23,14 @@ _LARGEST_BYTES = 300_000
 _PATIENCE_SECONDS = 300
 # What MLflow opens on a first visit stands beside the pictures: closed, as a person would.
 _CLOSE = """document.querySelector('[data-component-id="mlflow.assistant.chat_panel.close"]')"""
-# The first grid has drawn every picture it asked for.
-_DRAWN = """
-  (images => images.length > 3 && images.every(image => image.complete && image.naturalWidth > 0)
-  )([...document.images].filter(image => image.src.includes('get-artifact')))"""
+# MLflow draws a cell's picture when it is there: nothing more has come for eight seconds.
+_DRAWN = """(() => {
+  const shown = [...document.images].filter((image) => image.complete && image.naturalWidth > 0);
+  const now = performance.now();
+  const drawn = window.labDrawn?.number === shown.length ? window.labDrawn : {since: now};
+  window.labDrawn = {...drawn, number: shown.length};
+  return shown.length > 3 && now - drawn.since > 8000;
+})()"""
 
 
 def take_pictures(
