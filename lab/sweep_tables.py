@@ -9,6 +9,7 @@ import pandas as pd
 from PIL import Image
 
 from lab.probe.copying import copied_share
+from lab.probe.diversity import COLUMNS as DIVERSITY_COLUMNS
 from lab.probe.diversity import diversity
 
 __all__ = ["NEAREST", "copied_shares", "diversity_table", "model_measurements"]
@@ -97,7 +98,9 @@ def diversity_table(images: pd.DataFrame) -> pd.DataFrame:
         for position, (name, value) in enumerate(zip([*_RUN, "prompt_set"], key, strict=True)):
             table.insert(position, name, [value] * len(table))
         tables.append(table)
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    if not tables:
+        return pd.DataFrame(columns=[*_RUN, "prompt_set", *DIVERSITY_COLUMNS])
+    return pd.concat(tables, ignore_index=True)
 
 
 def _picture(path: str) -> np.ndarray:

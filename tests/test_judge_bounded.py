@@ -158,3 +158,6 @@ def test_diversity_is_measured_for_every_run_and_prompt(tmp_path) -> None:
     assert table["mean_pairwise_distance"][0] == pytest.approx(0, abs=1e-3)
     assert table["mean_pairwise_distance"][1] > 10
     assert list(table)[:5] == ["arm", "role", "train_seed", "prompt_set", "prompt"]
+    alone = diversity_table(pd.DataFrame(rows[:1]))
+    assert alone.empty
+    assert list(alone) == list(table)

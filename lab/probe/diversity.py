@@ -9,8 +9,9 @@ import pandas as pd
 
 from lab.probe.thumbnail import thumbnails
 
-__all__ = ["diversity", "mean_pairwise_distance", "vendi_score"]
+__all__ = ["COLUMNS", "diversity", "mean_pairwise_distance", "vendi_score"]
 
+COLUMNS = ("prompt", "num_images", "mean_pairwise_distance", "vendi_score")
 SIDE_PX = 16
 BANDWIDTH = 20.0  # dE76, root mean square over the thumbnail
 
