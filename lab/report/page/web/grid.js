@@ -18,7 +18,7 @@ function renderGrid() {
     pinBase(root);
   }
   const hidden = ORDER.length - distinct(ORDER.map((image) => image.id)).length;
-  byId("count").textContent = `${LAYOUT.num_images} pictures of adapters fit${hidden ? ", some are shown more than once" : ""}.`;
+  byId("count").textContent = `${LAYOUT.num_images.toLocaleString("en")} pictures of adapters fit${hidden ? ", some are shown more than once" : ""}.`;
 }
 
 // The base model's row stays below the head while its pictures leave room for others.

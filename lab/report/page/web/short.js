@@ -40,7 +40,7 @@ function renderShort() {
     root,
     el("div", { class: "section-head" }, title, el("div", { class: "tally" }, tally())),
     el("p", { class: "lead" }, "Columns are the base model and the adapters trained on it; rows are what was asked of them. Pictures in a row started from the same noise and were not chosen: they are the first ones. An answer leads to all pictures behind it."),
-    el("div", { class: "short-box" }, el("table", { class: "short" },
+    el("div", { class: "short-box" }, el("table", { class: arms.length > 2 ? "short" : "short roomy" },
       el("thead", {}, el("tr", {}, el("td", {}),
         el("th", { scope: "col", class: "base-head" }, "Base model", el("span", { class: "quiet" }, "no adapter")),
         arms.map((arm) => el("th", { scope: "col" }, armName(arm), trainedOn(arm))))),
@@ -82,7 +82,10 @@ function shortGroup(prompts, claims, arms, count) {
     claims.map((claim) => {
       const rows = DATA.verdicts.map((verdict, index) => ({ ...verdict, index })).filter((row) => row.claim === claim);
       return el("tr", { "data-claim": claim }, el("th", { scope: "row" }, sentence(rows[0].statement)), el("td", { class: "nothing" }),
-        arms.map((arm) => el("td", head(arm), shortAnswer(rows.find((row) => row.arm === arm)))));
+        arms.map((arm) => {
+          const row = rows.find((other) => other.arm === arm);
+          return el("td", { ...head(arm), class: row ? null : "unasked" }, shortAnswer(row));
+        }));
     }));
 }
 
