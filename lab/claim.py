@@ -99,6 +99,11 @@ class ClaimConfig:
         return self.kind in ("learned", "leaked")
 
     @property
+    def needs_training(self) -> bool:
+        """Whether the training images' values are its measure, at the last step or at any."""
+        return self.on_index or self.kind == "earlier"
+
+    @property
     def on_model(self) -> bool:
         """Whether it is read off the model itself: without images and generation seeds."""
         return self.probe in MODEL_PROBES

@@ -42,11 +42,11 @@ class Evidence:
         claim: The claim.
         arm: The arm's label.
         cells: Adapter minus base in the probe's unit, or in shares for a claim with `support`.
-        scale: Training minus base; NaN for claims that are not `on_index`.
+        scale: Training minus base; NaN for claims that do not need it.
         measurable: Whether the training set differs from the base by more than 3 SE.
         raw: Analysis of the differences; None with one seed of a kind or too few readable ones.
         analysis: Analysis that is judged: of the learning index, or of the raw difference for a
-            claim that is not `on_index`; None as `raw`, and where the claim is not measurable.
+            claim that needs no training images; None as `raw`, and where the claim is not measurable.
         ceiling: Learning index of the base model under the outright prompts (for a claim with
             `support` its shift in shares); None without such prompts, NaN if none could be read.
         placebo: The placebo's shift; None where none was trained.
@@ -110,7 +110,7 @@ def build_evidence(
     cells = tables[1.0]
     scale, is_measurable = np.nan, True
     training = np.nan
-    if claim.on_index:
+    if claim.needs_training:
         training = (
             _training_mean(values, claim, arm, what) if claim.target is None else claim.target
         )
@@ -123,12 +123,12 @@ def build_evidence(
         raw = analysis = by_train_seed(cells.differences)
     elif min(cells.differences.shape) >= 2:
         raw = crossed(cells.differences)
-        if not claim.on_index:
+        if not claim.needs_training:
             analysis = raw
         elif is_measurable:
             analysis = LearningIndex(cells.differences, cells.base, training)
     # Where the base is as the training set is, shifts have no scale.
-    unit = 1.0 if not claim.on_index else (scale if is_measurable else np.nan)
+    unit = 1.0 if not claim.needs_training else (scale if is_measurable else np.nan)
     return Evidence(
         name=name,
         claim=claim,

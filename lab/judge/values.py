@@ -55,7 +55,8 @@ def claim_arms(
     rows = rows[list(dict.fromkeys(["arm", *wanted]))].drop_duplicates()
     for key, level in wanted.items():
         same = is_named if key == "arm" else _same_level
-        rows = rows[[same(value, level) for value in rows[key]]]
+        # An array: of no rows an empty list would choose no columns.
+        rows = rows[np.array([same(value, level) for value in rows[key]], dtype=bool)]
     arms = list(dict.fromkeys(rows["arm"]))
     levels = ", ".join(f"{key}={level}" for key, level in wanted.items())
     raise_if(
