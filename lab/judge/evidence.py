@@ -46,7 +46,7 @@ class Evidence:
         measurable: Whether the training set differs from the base by more than 3 SE.
         raw: Analysis of the differences; None with one seed of a kind or too few readable ones.
         analysis: Analysis that is judged: of the learning index, or of the raw difference for a
-            claim that needs no training images; None as `raw`, and where the claim is not measurable.
+            claim without training images; None as `raw`, and where it is not measurable.
         ceiling: Learning index of the base model under the outright prompts (for a claim with
             `support` its shift in shares); None without such prompts, NaN if none could be read.
         placebo: The placebo's shift; None where none was trained.
