@@ -17,8 +17,9 @@ from lab.tracking.samples import image_key, step_key
 __all__ = ["ORDER_TAG", "chart_view", "run_colours", "run_order", "varied_parameters", "view_link"]
 
 _VIEW = "lab"
-# The tag that puts runs in an order: MLflow shows the pictures of the first ten alone.
+# The tag that puts runs in an order.
 ORDER_TAG = "lab.order"
+_RUNS_DRAWN = 10  # MLflow shows the pictures of no more
 # Okabe and Ito: told apart with any kind of colour vision.
 _HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 
@@ -27,7 +28,6 @@ def view_link(uri: str, experiment_id: str) -> str:
     """Return the link to the chart view; without a server, what follows the UI's address."""
     server = uri.rstrip("/") if uri.startswith(("http://", "https://")) else ""
     query = f"compareRunsMode=CHART&viewStateShareKey={_VIEW}&workflowType=machine_learning"
-    query += f"&orderByKey=tags.%60{ORDER_TAG}%60&orderByAsc=true"
     return f"{server}/#/experiments/{experiment_id}/runs?{query}"
 
 
@@ -72,6 +72,9 @@ def chart_view(record: Mapping[str, Any], contents: Sequence[Content]) -> dict[s
             | {"chartName": "Settings that differ", "compareGroups": ["Parameters"]}
             | {"showDifferencesOnly": True, "showChangeFromBaseline": False},
         ],
+        # Not part of the link: MLflow drops a view whose address names an order of its own.
+        "orderByKey": f"tags.`{ORDER_TAG}`",
+        "orderByAsc": True,
         # Room for the pictures: they carry the runs' names and colours.
         "runListHidden": True,
         # Sections in this order; MLflow adds those of the metrics behind them.
@@ -85,14 +88,16 @@ def chart_view(record: Mapping[str, Any], contents: Sequence[Content]) -> dict[s
 
 
 def run_order(record: Mapping[str, Any]) -> dict[str, str]:
-    """Return the place of each run: base model, every arm's first training seed, then the next."""
-    arms = [arm["label"] for arm in record["arms"]]
-    seeds = sorted({run["seed"] for run in record["runs"]})
-    places = {"base": (0, 0), "summary": (len(seeds) + 1, 0)}
-    for run in record["runs"]:
-        arm = arms.index(run["arm"]) if run["arm"] in arms else len(arms)
-        places[run["run_id"]] = (seeds.index(run["seed"]) + 1, arm)
-    return {key: f"{seed:04d}-{arm:04d}" for key, (seed, arm) in places.items()}
+    """Return the place of each run in the list.
+
+    MLflow draws the first ten of the list, and those from the last to the first. Its columns then
+    are the base model, every arm with the first training seed, every arm with the next, ...
+    """
+    arms = {arm["label"]: place for place, arm in enumerate(record["arms"])}
+    runs = sorted(record["runs"], key=lambda run: (run["seed"], arms.get(run["arm"], len(arms))))
+    keys = ["base", *(run["run_id"] for run in runs)]
+    listed = [*reversed(keys[:_RUNS_DRAWN]), *keys[_RUNS_DRAWN:], "summary"]
+    return {key: f"{place:05d}" for place, key in enumerate(listed)}
 
 
 def run_colours(record: Mapping[str, Any]) -> dict[str, str]:
@@ -117,7 +122,7 @@ def _section(name: str, **layout: Any) -> dict[str, Any]:
 
 def _card(section: str, kind: str, name: str = "") -> dict[str, Any]:
     own = {"uuid": f"{section} {name or kind}", "metricSectionId": section, "type": kind}
-    return own | {"runsCountToCompare": 10, "deleted": False, "isGenerated": False}
+    return own | {"runsCountToCompare": _RUNS_DRAWN, "deleted": False, "isGenerated": False}
 
 
 def _images(section: str, keys: Sequence[str], step: int = 0) -> dict[str, Any]:
