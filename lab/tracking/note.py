@@ -11,10 +11,8 @@ from lab.tracking.samples import read_table
 
 __all__ = ["experiment_note", "verdict_table"]
 
-_COLUMNS = (
-    *("claim", "statement", "arm", "verdict", "effect", "effect_low", "effect_high", "unit"),
-    *("reason", "article"),
-)
+# What a note has room for; the numbers are in the table `verdicts.json`, after the same words.
+_COLUMNS = ("statement", "arm", "verdict", "reason", "article")
 _LONGEST = 20_000  # characters MLflow takes
 
 
@@ -43,10 +41,13 @@ def experiment_note(record: Mapping[str, Any], verdicts: Path) -> str:
 
 
 def verdict_table(verdicts: Path) -> str:
-    """Return the verdicts as the JSON that MLflow's table view reads."""
+    """Return the verdicts as JSON for MLflow's table view: words first, numbers with three digits."""
     import pandas as pd
 
     frame = pd.read_csv(verdicts, keep_default_na=False)
+    first = [column for column in ("statement", "arm", "verdict", "reason") if column in frame]
+    frame = frame[[*first, *frame.columns.difference(first, sort=False)]]
+    frame = frame.map(lambda value: float(f"{value:.3g}") if isinstance(value, float) else value)
     return str(frame.to_json(orient="split", index=False))
 
 
@@ -54,12 +55,9 @@ def _markdown(rows: list[dict[str, str]]) -> list[str]:
     if not rows:
         return []
     columns = [column for column in _COLUMNS if column in rows[0]]
-    table = [columns, ["---"] * len(columns), *([row[c] for c in columns] for row in rows)]
-    return [f"| {' | '.join(map(_cell, cells))} |" for cells in table] + [""]
-
-
-def _cell(value: str) -> str:
-    try:
-        return value if value.lstrip("-").isdigit() else f"{float(value):.3g}"
-    except ValueError:
-        return value if value == "---" else as_text(value)
+    table = [
+        columns,
+        ["---"] * len(columns),
+        *([as_text(row[c]) for c in columns] for row in rows),
+    ]
+    return [f"| {' | '.join(cells)} |" for cells in table] + [""]
