@@ -41,7 +41,7 @@ def experiment_note(record: Mapping[str, Any], verdicts: Path) -> str:
 
 
 def verdict_table(verdicts: Path) -> str:
-    """Return the verdicts as JSON for MLflow's table view: words first, numbers with three digits."""
+    """Return verdicts as JSON for MLflow's table view: words first, numbers of three digits."""
     import pandas as pd
 
     frame = pd.read_csv(verdicts, keep_default_na=False)

@@ -10,6 +10,8 @@ from lab.tracking.ui import free_port, running_ui, ui_command
 def test_port_in_use_is_passed_over():
     first = free_port()
     with closing(socket.socket()) as taken:
+        # As servers do: connections that linger on the port are in nobody's way.
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(("127.0.0.1", first))
         taken.listen()
         assert free_port() > first
