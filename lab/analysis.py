@@ -25,14 +25,12 @@ __all__ = ["Sweep", "open_sweep"]
 
 # The columns of an images table that are not probes, and those of them that hold words.
 IMAGE_COLUMNS = (
-    *("role", "claim", "prompt_set", "prompt", "generation_seed", "weight", "step"),
-    "file",
-)
+    "role", "claim", "prompt_set", "prompt", "generation_seed", "weight", "step", "file",
+)  # fmt: skip
 TRAINING_COLUMNS = ("dataset_hash", "image_index", "caption", "file")
 _WORDS = {
-    *("arm", "role", "claim", "prompt_set", "prompt", "file", "dataset_hash", "caption"),
-    "given",
-}
+    "arm", "role", "claim", "prompt_set", "prompt", "file", "dataset_hash", "caption", "given",
+}  # fmt: skip
 # Parts of a configuration that say where and under which name, not what was done.
 _NOT_COMPARED = ("experiment.", "paths.", "tracking.")
 

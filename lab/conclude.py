@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab.analysis import open_sweep
+from lab.analysis import Sweep, open_sweep
 from lab.arms import Job, factors_of, slug
 from lab.base_images import BASE, base_folder, draw_base_images
-from lab.config import ClaimConfig
+from lab.config import ClaimConfig, ProbeConfig
 from lab.dataset import Dataset
 from lab.errors import LabError
 from lab.identity import content_id
@@ -21,7 +21,7 @@ from lab.judge import judge
 from lab.judge.values import absent_arms
 from lab.plan import experiment_folder, runs_root
 from lab.sample.request import base_requests, run_requests
-from lab.store import read_json, write_bytes, write_json, write_rows
+from lab.store import read_json, write_bytes, write_frame, write_json, write_rows
 
 if TYPE_CHECKING:
     from lab.attempt import Outcome, ResidentBase
@@ -85,37 +85,34 @@ def report(folder: Path, runs: Path, claims: Mapping[str, ClaimConfig]) -> list[
     from lab.report.sheets import write_sheets
     from lab.report.variance import write_variance
 
-    write_sheets(folder)
-    _measure_diversity(folder, runs)
-    reasons = _judge(folder, runs, claims)
     sweep = open_sweep(folder.name, runs)
-    reasons += write_doses(sweep, claims)
+    write_sheets(sweep)
+    _measure_diversity(sweep)
+    reasons = _judge(sweep, claims) + write_doses(sweep, claims)
     write_variance(sweep)
-    sweep = open_sweep(folder.name, runs)
+    sweep = open_sweep(folder.name, runs)  # with the tables that were just written
     write_instrument_figures(sweep)
     write_page(sweep, folder / "report" / "index.html")
     return reasons
 
 
-def _measure_diversity(folder: Path, runs: Path) -> None:
+def _measure_diversity(sweep: Sweep) -> None:
     """Write how different the images of each prompt are, for every run and the base model."""
     from lab.sweep_tables import diversity_table
 
-    images = open_sweep(folder.name, runs).final_images
+    images = sweep.final_images
     full = (images["weight"] == 1) & images["role"].isin(("arm", "placebo"))
     table = diversity_table(images[full | (images["role"] == "base")])
-    content = table.to_csv(index=False, lineterminator="\n").encode()
-    write_bytes(folder / "diversity.csv", content)
+    write_frame(sweep.folder / "diversity.csv", table)
 
 
-def _judge(folder: Path, runs: Path, claims: Mapping[str, ClaimConfig]) -> list[str]:
+def _judge(sweep: Sweep, claims: Mapping[str, ClaimConfig]) -> list[str]:
     """Write the verdict table; a sweep that cannot be judged as a whole is not judged at all."""
-    table, parquet = folder / "verdicts.csv", folder / "verdicts.parquet"
+    table, parquet = (sweep.folder / f"verdicts.{kind}" for kind in ("csv", "parquet"))
     for old in (table, parquet):
         old.unlink(missing_ok=True)
     if not claims:
         return []
-    sweep = open_sweep(folder.name, runs)
     measured, left_out = {}, []
     for name, claim in claims.items():
         if lines := absent_arms(sweep.measurements, name, claim):
@@ -128,7 +125,7 @@ def _judge(folder: Path, runs: Path, claims: Mapping[str, ClaimConfig]) -> list[
         )
     except LabError as error:
         return [f"no verdicts: {line}" for line in error.mistakes]
-    write_bytes(table, verdicts.to_csv(index=False, lineterminator="\n").encode())
+    write_frame(table, verdicts)
     write_bytes(parquet, verdicts.to_parquet(index=False))
     return left_out
 
@@ -165,22 +162,14 @@ def _base_images(
     display: SweepDisplay,
 ) -> None:
     """Draw the base model's images, shared by all experiments; measure them for each dataset."""
-    from lab.measure import measure_files
-
     first = outcomes[0].run
     draw_base_images(first, resident, display)
     runs, home = runs_root(first.config), base_folder(first)
     rows = [
-        {"role": item.role, "claim": item.claim, "prompt_set": item.prompt_set,
-         "prompt": item.prompt, "generation_seed": item.generation_seed, "weight": item.weight,
-         "step": item.step, "file": str(home / item.file)}
+        {"role": item.role, "claim": item.claim, **item.row, "file": str(home / item.file)}
         for item in base_requests(first.config)
-    ]  # fmt: skip
-    measured = [
-        {"dataset_hash": dataset.content_hash, **row}
-        for dataset in _different(datasets)
-        for row in measure_files(rows, runs, first.config.probe, dataset)
     ]
+    measured = _beside_each(datasets, rows, runs, first.config.probe)
     write_rows(experiment_folder(first.config) / "base.csv", measured, list(measured[0]))
     display.finish(BASE, "DONE")
 
@@ -189,31 +178,40 @@ def _placebo_images(
     outcomes: Sequence[Outcome], datasets: Sequence[Dataset], folder: Path, runs: Path
 ) -> None:
     """Measure the placebo's images beside the training set of each arm that it controls."""
-    from lab.measure import measure_files
-
     table = folder / "placebo.csv"
     table.unlink(missing_ok=True)
     done = [item.run for item in outcomes if not item.failed and item.run.arm.role == "placebo"]
     rows = [
-        {"run_id": run.run_id, "prompt_set": item.prompt_set, "prompt": item.prompt,
-         "generation_seed": item.generation_seed, "weight": item.weight, "step": item.step,
-         "file": str((run.folder.path / item.file).relative_to(runs))}
+        {
+            "run_id": run.run_id,
+            **item.row,
+            "file": str((run.folder.path / item.file).relative_to(runs)),
+        }
         for run in done
         for item in run_requests(run.config)
         if item.step == run.config.train.num_steps
-    ]  # fmt: skip
+    ]
     controlled = [
         dataset
         for item, dataset in zip(outcomes, datasets, strict=True)
         if item.run.arm.role == "arm"
     ]
-    measured = [
-        {"dataset_hash": dataset.content_hash, **row}
-        for dataset in _different(controlled)
-        for row in measure_files(rows, runs, outcomes[0].run.config.probe, dataset)
-    ]
+    measured = _beside_each(controlled, rows, runs, outcomes[0].run.config.probe)
     if measured:
         write_rows(table, measured, list(measured[0]))
+
+
+def _beside_each(
+    datasets: Sequence[Dataset], rows: Sequence[dict[str, Any]], runs: Path, probe: ProbeConfig
+) -> list[dict[str, Any]]:
+    """Measure images beside each training set: some probes compare with it."""
+    from lab.measure import measure_files
+
+    return [
+        {"dataset_hash": dataset.content_hash, **row}
+        for dataset in _different(datasets)
+        for row in measure_files(rows, runs, probe, dataset)
+    ]
 
 
 def _training_images(

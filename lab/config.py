@@ -219,6 +219,11 @@ class ExperimentConfig:
     prompts: dict[str, list[str]] = setting({"trigger": ["monster"]}, not_empty(), identity=False)
     claims: dict[str, ClaimConfig] = setting({}, identity=False)
 
+    @property
+    def each_prompt(self) -> list[tuple[str, str]]:
+        """Every prompt with the name of its set, in order."""
+        return [(name, prompt) for name, those in self.prompts.items() for prompt in those]
+
     def mistakes(self, prefix: str) -> list[str]:
         """Check that prompt sets have prompts and that claims read existing sets."""
         found = [

@@ -18,7 +18,7 @@ from lab.probe import Reference, measure
 if TYPE_CHECKING:
     from lab.probe.encoder import Encoder
 
-__all__ = ["measure_files", "reference_of"]
+__all__ = ["measure_files", "read_pixels", "reference_of"]
 
 BATCH = 64  # images held in memory at a time
 
@@ -79,12 +79,13 @@ def _by_size(folder: Path, files: Sequence[str]) -> Iterator[tuple[list[str], np
     """Yield files of one size together, with their images `(N, H, W, 3)`."""
     groups: dict[tuple[int, ...], dict[str, np.ndarray]] = {}
     for file in files:
-        image = _read(folder / file)
+        image = read_pixels(folder / file)
         groups.setdefault(image.shape, {})[file] = image
     for group in groups.values():
         yield list(group), np.stack(list(group.values()))
 
 
-def _read(path: Path) -> np.ndarray:
+def read_pixels(path: Path) -> np.ndarray:
+    """Return the picture of a file: `(H, W, 3)`, uint8."""
     with Image.open(path) as image:
         return np.array(image.convert("RGB"))

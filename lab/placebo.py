@@ -58,7 +58,7 @@ class _Given:
         return Picture(self.pixels, None, self.origin)
 
 
-def _drawn(original: Dataset, batch_size: int, draw: Draw) -> dict[int, np.ndarray]:
+def _drawn(original: Dataset, draw: Draw) -> dict[int, np.ndarray]:
     """Return the base model's picture for each image but the class images, by its number."""
     by_caption: dict[str, list[int]] = {}
     for index, example in enumerate(original.examples):
@@ -66,10 +66,8 @@ def _drawn(original: Dataset, batch_size: int, draw: Draw) -> dict[int, np.ndarr
             by_caption.setdefault(example.caption, []).append(index)
     drawn: dict[int, np.ndarray] = {}
     for caption, numbers in by_caption.items():
-        for start in range(0, len(numbers), batch_size):
-            chunk = numbers[start : start + batch_size]
-            images = draw(caption, [PLACEBO_SEEDS + number for number in chunk])
-            drawn |= dict(zip(chunk, images, strict=True))
+        images = draw(caption, [PLACEBO_SEEDS + number for number in numbers])
+        drawn |= dict(zip(numbers, images, strict=True))
     return drawn
 
 
@@ -88,7 +86,7 @@ def draw_placebo(
         root: Where built datasets lie.
         draw: Returns images `(N, H, W, 3)`, uint8, for a prompt and N generation seeds.
     """
-    drawn = _drawn(original, config.sample.batch_size, draw)
+    drawn = _drawn(original, draw)
     entries = [
         Entry(
             name=f"image {index + 1}",

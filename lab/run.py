@@ -29,10 +29,10 @@ from lab.method.adapter import Adapter
 from lab.model.base import BaseModel
 from lab.model_probes import measure_binding, measure_drift
 from lab.plan import PlannedRun
-from lab.sample.draw import draw_batch, draw_images
+from lab.sample.draw import draw_images, draw_seeds
 from lab.sample.request import ImageRequest, run_requests, sampled_steps
 from lab.share import take_over
-from lab.store import RunFolder, read_json, write_bytes, write_json, write_rows
+from lab.store import RunFolder, read_json, write_frame, write_json, write_rows
 from lab.train.check import manipulation_check
 from lab.train.checkpoint import TrainingLog
 from lab.train.examples import TrainingSet, encode_examples
@@ -78,12 +78,7 @@ def execute_run(run: PlannedRun, base: BaseModel, dataset: Dataset, progress: Pr
         sampled = time.perf_counter()
         _read_model(run, adapter, dataset)
     progress.stage(run.name, "measure", len(requests))
-    rows = [
-        {"prompt_set": item.prompt_set, "prompt": item.prompt,
-         "generation_seed": item.generation_seed, "weight": item.weight, "step": item.step,
-         "file": item.file}
-        for item in requests
-    ]  # fmt: skip
+    rows = [item.row for item in requests]
     measured = measure_files(
         rows, folder.path, config.probe, dataset, _counter(progress, run.name)
     )
@@ -180,13 +175,11 @@ def _sample(
 
 def _read_model(run: PlannedRun, adapter: Adapter, dataset: Dataset) -> None:
     """Measure what needs the adapter on its base and no image: functional drift, binding."""
-    sets, resolution_px = run.config.experiment.prompts, run.config.model.resolution_px
-    prompts = [(name, prompt) for name, those in sets.items() for prompt in those]
-    drift = measure_drift(adapter, prompts, resolution_px)
+    prompts = run.config.experiment.each_prompt
+    drift = measure_drift(adapter, prompts, run.config.model.resolution_px)
     binding = measure_binding(adapter, encode_examples(adapter.base, dataset, "instance"))
     for name, table in (("drift", drift), ("binding", binding)):
-        content = table.to_csv(index=False, lineterminator="\n").encode()
-        write_bytes(run.folder.path / f"{name}.csv", content)
+        write_frame(run.folder.path / f"{name}.csv", table)
 
 
 def _prior(base: BaseModel, dataset: Dataset, config: RunConfig) -> TrainingSet | None:
@@ -197,11 +190,9 @@ def _prior(base: BaseModel, dataset: Dataset, config: RunConfig) -> TrainingSet 
     """
     if config.train.prior_weight == 0:
         return None
-    prompt, drawn = config.train.prior_prompt, []
-    for start in range(0, config.train.prior_images, config.sample.batch_size):
-        stop = min(start + config.sample.batch_size, config.train.prior_images)
-        seeds = range(PRIOR_SEEDS + start, PRIOR_SEEDS + stop)
-        drawn += [(image, prompt) for image in draw_batch(base, None, prompt, seeds, config)]
+    prompt = config.train.prior_prompt
+    seeds = range(PRIOR_SEEDS, PRIOR_SEEDS + config.train.prior_images)
+    drawn = [(image, prompt) for image in draw_seeds(base, prompt, seeds, config)]
     return encode_examples(base, dataset, "class", drawn)
 
 

@@ -12,9 +12,12 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from lab.errors import LabError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "RunFolder",
@@ -22,6 +25,7 @@ __all__ = [
     "link_file",
     "read_json",
     "write_bytes",
+    "write_frame",
     "write_json",
     "write_rows",
 ]
@@ -78,6 +82,11 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[
     for row in rows:
         writer.writerow({key: "" if value != value else value for key, value in row.items()})
     write_bytes(path, text.getvalue().encode())
+
+
+def write_frame(path: Path, frame: pd.DataFrame) -> None:
+    """Write a data frame without its index as CSV, atomically."""
+    write_bytes(path, frame.to_csv(index=False, lineterminator="\n").encode())
 
 
 @contextmanager

@@ -115,12 +115,12 @@ def _placebo(config: RunConfig, original: Dataset, resident: ResidentBase) -> Da
     """Return the placebo of a dataset, drawn by the base model when it is missing."""
     if found := find_training_set(config):
         return found
-    from lab.sample.draw import draw_batch
+    from lab.sample.draw import draw_seeds
 
     base = resident.get(config)
     return draw_placebo(
         config, original, base.fingerprint, runs_root(config) / "_datasets",
-        lambda prompt, seeds: draw_batch(base, None, prompt, seeds, config),
+        lambda prompt, seeds: draw_seeds(base, prompt, seeds, config),
     )  # fmt: skip
 
 

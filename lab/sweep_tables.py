@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
+from lab.measure import read_pixels
 from lab.probe.copying import copied_share
 from lab.probe.diversity import COLUMNS as DIVERSITY_COLUMNS
 from lab.probe.diversity import diversity
@@ -93,7 +94,7 @@ def diversity_table(images: pd.DataFrame) -> pd.DataFrame:
     for key, group in images.groupby([*_RUN, "prompt_set"], dropna=False, sort=False):
         if group["prompt"].value_counts().min() < 2:
             continue
-        pictures = np.stack([_picture(path) for path in group["path"]])
+        pictures = np.stack([read_pixels(Path(path)) for path in group["path"]])
         table = diversity(pictures, list(group["prompt"]))
         for position, (name, value) in enumerate(zip([*_RUN, "prompt_set"], key, strict=True)):
             table.insert(position, name, [value] * len(table))
@@ -101,8 +102,3 @@ def diversity_table(images: pd.DataFrame) -> pd.DataFrame:
     if not tables:
         return pd.DataFrame(columns=[*_RUN, "prompt_set", *DIVERSITY_COLUMNS])
     return pd.concat(tables, ignore_index=True)
-
-
-def _picture(path: str) -> np.ndarray:
-    with Image.open(path) as image:
-        return np.array(image.convert("RGB"))

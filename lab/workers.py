@@ -10,6 +10,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -44,6 +45,15 @@ class Task:
     def name(self) -> str:
         """What the display calls it."""
         return BASE if self.base_only else self.run.name
+
+    def failed(self, reason: str, details: str) -> Outcome:
+        """Return the outcome of a failure, and note it in the run's folder if it is the run's.
+
+        What the base model's images lack is met again, and said, when the sweep is concluded.
+        """
+        if self.base_only:
+            return Outcome(self.run, "FAILED", reason.splitlines()[0])
+        return failure(self.run, reason, details)
 
 
 def count_processes(tasks: Sequence[Task], wanted: int | None) -> int:
@@ -101,11 +111,10 @@ def perform(task: Task, resident: ResidentBase, progress: Any) -> Outcome:
     """Do one task in this process."""
     if not task.base_only:
         return attempt(task.run, task.dataset, resident, progress)
-    # A failure here is met again, and said, when the sweep is concluded.
     try:
         draw_base_images(task.run, resident, progress)
     except Exception as error:
-        return Outcome(task.run, "FAILED", f"{type(error).__name__}: {error}".splitlines()[0])
+        return task.failed(f"{type(error).__name__}: {error}", traceback.format_exc())
     return Outcome(task.run, "DONE")
 
 
@@ -161,7 +170,7 @@ class _Worker:
             self.process.join()
             self.task = None
             reason = f"its process ended with exit code {self.process.exitcode}"
-            return task, failure(task.run, reason, reason)
+            return task, task.failed(reason, reason)
         if kind == "stage":
             display.stage(task.name, *words)
         elif kind == "advance":

@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import contextmanager
 
 # No test may reach for a hub or phone home.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -126,6 +127,31 @@ def overrides(tiny_model, tmp_path):
         f"paths.runs={tmp_path / 'runs'}",
         "tracking.enabled=false",
     ]
+
+
+class Killed(BaseException):
+    """A kill: nothing may catch it."""
+
+
+@pytest.fixture
+def killed_at_step(monkeypatch):
+    """Return a `with` block in which a sweep dies at its n-th training step."""
+
+    @contextmanager
+    def kill(step):
+        left = {"steps": step}
+
+        def dying(display, run, done, **figures):
+            left["steps"] -= "loss" in figures
+            if left["steps"] == 0:
+                raise Killed
+
+        with monkeypatch.context() as patch:
+            patch.setattr("lab.terminal.SweepDisplay.advance", dying)
+            with pytest.raises(Killed):
+                yield
+
+    return kill
 
 
 @pytest.fixture(scope="session")

@@ -14,10 +14,6 @@ ARM = ("seed=0", "arm=plain")
 STEPS = "sample.at_steps=[1,3]"
 
 
-class Killed(BaseException):
-    """A kill: nothing may catch it."""
-
-
 @pytest.fixture
 def sweep(overrides):
     kept = [item for item in overrides if not item.startswith("paths.runs=")]
@@ -110,20 +106,11 @@ def test_steps_asked_later_give_the_same_and_train_no_further_than_needed(
 
 @pytest.mark.parametrize("at_first", [(), (STEPS,)], ids=["asked later", "asked before"])
 def test_a_killed_training_with_steps_ends_with_the_same_bytes(
-    asked_at_once, sweep, tmp_path, monkeypatch, at_first
+    asked_at_once, sweep, tmp_path, killed_at_step, at_first
 ):
     folder = tmp_path / "killed"
-    left = {"steps": 3}
-
-    def dying(display, run, done, **figures):
-        left["steps"] -= "loss" in figures
-        if left["steps"] == 0:
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr("lab.terminal.SweepDisplay.advance", dying)
-        with pytest.raises(Killed):
-            sweep(folder, *at_first)
+    with killed_at_step(3):
+        sweep(folder, *at_first)
     assert (run_folder(folder) / "checkpoint.safetensors").is_file()  # of step 2
     assert sweep(folder, STEPS) == 0
     assert results(folder) == results(asked_at_once)

@@ -224,24 +224,15 @@ def test_a_full_disk_fails_the_run_and_a_later_try_completes_it(
 
 
 def test_the_plan_tells_new_partial_done_and_stale(
-    reference, sweep, tmp_path, capsys, monkeypatch
+    reference, sweep, tmp_path, capsys, killed_at_step
 ):
     def plan(*words):
         assert sweep(tmp_path, *words, command="plan") == 0
         return capsys.readouterr().out
 
     assert "4 NEW" in plan()
-    steps = {"left": 7}
-
-    def dying(display, run, done, **figures):
-        steps["left"] -= "loss" in figures
-        if steps["left"] == 0:
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr("lab.terminal.SweepDisplay.advance", dying)
-        with pytest.raises(Killed):
-            sweep(tmp_path)
+    with killed_at_step(7):
+        sweep(tmp_path)
     capsys.readouterr()
     text = plan()
     assert "1 DONE" in text

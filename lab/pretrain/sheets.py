@@ -11,7 +11,7 @@ from PIL import Image
 from lab.config import RunConfig
 from lab.model.base import BaseModel
 from lab.report.grid import draw_grid
-from lab.sample.draw import draw_batch
+from lab.sample.draw import draw_seeds
 
 __all__ = ["SHEET_PROMPTS", "draw_prompt", "prompt_sheet", "save_sheet"]
 
@@ -39,9 +39,7 @@ def draw_prompt(base: BaseModel, prompt: str, seeds: Sequence[int]) -> np.ndarra
     """Draw a prompt from several noises, with the lab's default sampler: `(N, H, W, 3)` uint8."""
     config = RunConfig()
     config.model.resolution_px = int(base.vae.config.sample_size)
-    size = config.sample.batch_size
-    chunks = [seeds[start : start + size] for start in range(0, len(seeds), size)]
-    return np.concatenate([draw_batch(base, None, prompt, chunk, config) for chunk in chunks])
+    return draw_seeds(base, prompt, seeds, config)
 
 
 def prompt_sheet(title: str, rows: Mapping[str, np.ndarray], first_seed: int = 0) -> Image.Image:

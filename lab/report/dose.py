@@ -10,7 +10,9 @@ from lab.config import ClaimConfig
 from lab.errors import LabError
 from lab.judge.onset import dose_tables
 from lab.judge.values import absent_arms
-from lab.store import write_bytes
+from lab.report.curves import learning_curves
+from lab.report.style import save_figure
+from lab.store import write_frame
 
 __all__ = ["write_doses"]
 
@@ -41,16 +43,7 @@ def write_doses(sweep: Sweep, claims: Mapping[str, ClaimConfig]) -> list[str]:
     if doses.empty:
         return []
     for path, table in zip(tables, (doses, onsets), strict=True):
-        write_bytes(path, table.to_csv(index=False, lineterminator="\n").encode())
-    _write_figures(replace(sweep, doses=doses, onsets=onsets))
+        write_frame(path, table)
+    figure, _ = learning_curves(replace(sweep, doses=doses, onsets=onsets))
+    save_figure(figure, sweep.folder / "figures", "dose")
     return []
-
-
-def _write_figures(sweep: Sweep) -> None:
-    from lab.report.curves import learning_curves
-
-    figure, _ = learning_curves(sweep)
-    folder = sweep.folder / "figures"
-    folder.mkdir(exist_ok=True)
-    for kind in ("svg", "png"):
-        figure.savefig(folder / f"dose.{kind}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pandas as pd
 from lab.analysis import Sweep
 from lab.arms import slug
 from lab.probe.alarm import ALARMS, false_alarms
+from lab.report.figures import binding_figure, drift_map
+from lab.report.style import save_figure
 
 __all__ = ["Instrument", "arm_binding", "arm_drift", "instruments", "write_instrument_figures"]
 
@@ -49,33 +52,40 @@ def arm_binding(sweep: Sweep, arm: str) -> pd.DataFrame:
 
 def instruments(sweep: Sweep) -> list[Instrument]:
     """Return the tables that a sweep has, in the order in which a report shows them."""
-    found = []
-    for arm in sweep.arms:
-        drift = arm_drift(sweep, arm)
-        if not drift.empty:
-            found.append(
-                Instrument(
-                    f"Functional drift: {arm}",
-                    "how much of the base model's prediction the adapter changes, by timestep of "
-                    "the diffusion; mean over training seeds",
-                    drift.pivot(index="prompt", columns="timestep", values="drift").loc[
-                        list(dict.fromkeys(drift["prompt"]))
-                    ],
-                )
-            )
-    for arm in sweep.arms:
-        binding = arm_binding(sweep, arm)
-        if not binding.empty:
-            found.append(
-                Instrument(
-                    f"Binding by caption swap: {arm}",
-                    "extra loss of training images (rows) when they are given another caption "
-                    "(columns), adapter minus base; above 0 the adapter binds",
-                    binding,
-                )
-            )
-    found += [*_spread(sweep), *_copying(sweep), *_alarms(sweep)]
-    return found
+    drift = (
+        "how much of the base model's prediction the adapter changes, by timestep of the "
+        "diffusion; mean over training seeds"
+    )
+    binding = (
+        "extra loss of training images (rows) when they are given another caption (columns), "
+        "adapter minus base; above 0 the adapter binds"
+    )
+    return [
+        *_of_each_arm(sweep, "Functional drift", drift, _drift_matrix),
+        *_of_each_arm(sweep, "Binding by caption swap", binding, arm_binding),
+        *_spread(sweep),
+        *_copying(sweep),
+        *_alarms(sweep),
+    ]
+
+
+def _of_each_arm(
+    sweep: Sweep, title: str, note: str, read: Callable[[Sweep, str], pd.DataFrame]
+) -> list[Instrument]:
+    tables = {arm: read(sweep, arm) for arm in sweep.arms}
+    return [
+        Instrument(f"{title}: {arm}", note, table)
+        for arm, table in tables.items()
+        if not table.empty
+    ]
+
+
+def _drift_matrix(sweep: Sweep, arm: str) -> pd.DataFrame:
+    drift = arm_drift(sweep, arm)
+    if drift.empty:
+        return drift
+    matrix = drift.pivot(index="prompt", columns="timestep", values="drift")
+    return matrix.loc[list(dict.fromkeys(drift["prompt"]))]
 
 
 def _spread(sweep: Sweep) -> list[Instrument]:
@@ -120,21 +130,14 @@ def _alarms(sweep: Sweep) -> list[Instrument]:
 
 def write_instrument_figures(sweep: Sweep) -> list[Path]:
     """Write each arm's drift map and binding matrix to `figures/`; return the files."""
-    from lab.report.figures import binding_figure, drift_map
-
     folder = sweep.folder / "figures"
-    written = []
+    written: list[Path] = []
     for arm in sweep.arms:
         for name, table, draw in (
             ("drift", arm_drift(sweep, arm), drift_map),
             ("binding", arm_binding(sweep, arm), binding_figure),
         ):
-            if table.empty:
-                continue
-            folder.mkdir(exist_ok=True)
-            figure, _ = draw(table)
-            for suffix in ("svg", "png"):
-                path = folder / f"{name}-{slug(arm)}.{suffix}"
-                figure.savefig(path)
-                written.append(path)
+            if not table.empty:
+                figure, _ = draw(table)
+                written += save_figure(figure, folder, f"{name}-{slug(arm)}")
     return written

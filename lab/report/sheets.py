@@ -8,28 +8,28 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from lab.analysis import Sweep, open_sweep
+from lab.analysis import Sweep
 from lab.arms import slug
 from lab.identity import content_id
+from lab.measure import read_pixels
 from lab.report.grid import draw_grid
 
 __all__ = ["sample_sheet", "step_sheet", "write_sheets"]
 
 
-def write_sheets(sweep_folder: Path) -> list[Path]:
+def write_sheets(sweep: Sweep) -> list[Path]:
     """Write the sheets of a sweep to its folder `sheets/`.
 
     There is one for each prompt and adapter weight, and where images were drawn at several
     training steps one more for each prompt.
 
     Args:
-        sweep_folder: The experiment's folder under `runs/`.
+        sweep: What `lab.open_sweep` returned.
 
     Returns:
         The files written, in the order of the prompt sets.
     """
-    sweep = open_sweep(sweep_folder.name, sweep_folder.parent)
-    folder = sweep_folder / "sheets"
+    folder = sweep.folder / "sheets"
     folder.mkdir(exist_ok=True)
     samples = sweep.images[sweep.images["role"].isin(["arm", "placebo"])]
     written: list[Path] = []
@@ -133,5 +133,4 @@ def _sheet(
 def _pixels(path: str | None) -> np.ndarray | None:
     if path is None or not Path(path).is_file():
         return None
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
+    return read_pixels(Path(path))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["arm_colours", "new_axes", "new_figure"]
+__all__ = ["arm_colours", "new_axes", "new_figure", "save_figure"]
 
 # Okabe and Ito, in the order in which the comparison page uses them.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c6d00", "#56b4e9", "#555555")
@@ -43,3 +44,12 @@ def new_axes(width: float, height: float, title: str) -> tuple[Figure, Axes]:
     """Return an empty figure of `width` by `height` inches with one panel."""
     figure, [axes] = new_figure(width, height, [title])
     return figure, axes
+
+
+def save_figure(figure: Figure, folder: Path, stem: str) -> list[Path]:
+    """Write a figure as `<stem>.svg` and `<stem>.png`; return the files."""
+    folder.mkdir(exist_ok=True)
+    files = [folder / f"{stem}.{kind}" for kind in ("svg", "png")]
+    for file in files:
+        figure.savefig(file)
+    return files

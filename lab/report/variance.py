@@ -12,7 +12,9 @@ from lab.analysis import Sweep
 from lab.arms import slug
 from lab.config import ClaimConfig, StreamConfig
 from lab.judge.variance import ALL, stream_shares
-from lab.store import write_bytes
+from lab.report.curves import variance_bars
+from lab.report.style import save_figure
+from lab.store import write_frame
 
 __all__ = ["free_streams", "variance_table", "write_variance"]
 
@@ -91,19 +93,14 @@ def write_variance(sweep: Sweep) -> None:
     table = variance_table(sweep) if free_streams(sweep) else pd.DataFrame()
     if table.empty:
         return
-    write_bytes(path, table.to_csv(index=False, lineterminator="\n").encode())
+    write_frame(path, table)
     _write_figures(replace(sweep, variances=table))
 
 
 def _write_figures(sweep: Sweep) -> None:
-    from lab.report.curves import variance_bars
-
-    folder = sweep.folder / "figures"
-    folder.mkdir(exist_ok=True)
     for prompt_set in dict.fromkeys(sweep.variances["prompt_set"]):
         figure, _ = variance_bars(sweep, prompt_set, _claimed_probes(sweep))
-        for kind in ("svg", "png"):
-            figure.savefig(folder / f"variance-{slug(prompt_set)}.{kind}")
+        save_figure(figure, sweep.folder / "figures", f"variance-{slug(prompt_set)}")
 
 
 def _claimed_probes(sweep: Sweep) -> list[str]:

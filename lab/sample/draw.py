@@ -18,7 +18,7 @@ from lab.sample.request import ImageRequest, chunks
 from lab.seeds import tensor_generator
 from lab.store import write_bytes
 
-__all__ = ["draw_batch", "draw_images"]
+__all__ = ["draw_batch", "draw_images", "draw_seeds"]
 
 
 def build_sampler(base: BaseModel, name: str) -> DDIMScheduler | DPMSolverMultistepScheduler:
@@ -79,6 +79,21 @@ def draw_batch(
     if not torch.isfinite(latents).all():
         raise FloatingPointError(f"sampling {prompt!r} gave numbers that are not finite")
     return base.decode(latents)
+
+
+def draw_seeds(
+    base: BaseModel, prompt: str, generation_seeds: Sequence[int], config: RunConfig
+) -> np.ndarray:
+    """Draw one prompt with the base model from any number of noises, a batch at a time.
+
+    Arguments and images as of `draw_batch`.
+    """
+    size = config.sample.batch_size
+    batches = [
+        draw_batch(base, None, prompt, generation_seeds[start : start + size], config)
+        for start in range(0, len(generation_seeds), size)
+    ]
+    return np.concatenate(batches)
 
 
 def draw_images(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from lab.arms import slug
 from lab.config import RunConfig
@@ -51,6 +52,18 @@ class ImageRequest:
             return "ceiling"
         return "base" if self.weight == BASE_WEIGHT else "arm"
 
+    @property
+    def row(self) -> dict[str, Any]:
+        """What a table of images says of it."""
+        return {
+            "prompt_set": self.prompt_set,
+            "prompt": self.prompt,
+            "generation_seed": self.generation_seed,
+            "weight": self.weight,
+            "step": self.step,
+            "file": self.file,
+        }
+
 
 def sampler_id(config: RunConfig) -> str:
     """Return the id of everything but prompt, seed and adapter that defines an image."""
@@ -86,9 +99,7 @@ def _requests(
 
 def run_requests(config: RunConfig) -> list[ImageRequest]:
     """Return the images of one run: training steps x adapter weights x prompts x seeds."""
-    prompts = [
-        (name, prompt, "") for name, those in config.experiment.prompts.items() for prompt in those
-    ]
+    prompts = [(name, prompt, "") for name, prompt in config.experiment.each_prompt]
     return [
         request
         for step in sampled_steps(config)
@@ -99,9 +110,7 @@ def run_requests(config: RunConfig) -> list[ImageRequest]:
 
 def base_requests(config: RunConfig) -> list[ImageRequest]:
     """Return the base model's images: the same prompts and noise, then each claim's ceiling."""
-    prompts = [
-        (name, prompt, "") for name, those in config.experiment.prompts.items() for prompt in those
-    ]
+    prompts = [(name, prompt, "") for name, prompt in config.experiment.each_prompt]
     ceilings = [
         (claim.prompts, prompt, name)
         for name, claim in config.experiment.claims.items()

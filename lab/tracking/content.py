@@ -45,9 +45,9 @@ _RUN_FILES = (
     "adapter.safetensors",
 )
 _SWEEP_FILES = (
-    *("sweep.json", "base.csv", "placebo.csv", "training.csv", "diversity.csv", "verdicts.csv"),
-    *("dose.csv", "onset.csv", "variance.csv"),
-)
+    "sweep.json", "base.csv", "placebo.csv", "training.csv", "diversity.csv", "verdicts.csv",
+    "dose.csv", "onset.csv", "variance.csv",
+)  # fmt: skip
 _SWEEP_FOLDERS = ("report", "sheets", "contact_sheets", "figures")
 
 

@@ -45,7 +45,8 @@ def test_a_huge_sheet_stays_within_what_viewers_open():
 
 def test_one_file_per_prompt_and_weight(make_sweep_folder):
     folder = make_sweep_folder(seeds=1, images=1, weights=(0.5, 1.0))
-    files = {path.name for path in write_sheets(folder.path)}
+    sweep = open_sweep(folder.path.name, folder.path.parent)
+    files = {path.name for path in write_sheets(sweep)}
     assert {"trigger-monster.png", "trigger-monster-w0.5.png", "neutral-empty.png"} <= files
     assert len(files) == 12
     assert all((folder.path / "sheets" / name).is_file() for name in files)
