@@ -144,15 +144,6 @@ def test_an_adapter_that_does_not_fit_its_images_is_undertrained() -> None:
     assert "0, 1, 2, 3, 4" in row["reason"]
 
 
-def test_a_different_share_of_unreadable_images_gives_no_verdict() -> None:
-    lost = World().add("base", 0.1, arm="base").add("training", 0.9)
-    lost.arm(0.9, noise=0.1, value=lambda drawn: np.nan if drawn < 0.85 else drawn)
-    row = lost.verdict()
-    assert row["verdict"] == "NO VERDICT"
-    assert row["nan_share_base"] == 0
-    assert row["nan_share_arm"] == pytest.approx(1 / 3, abs=0.1)
-
-
 def test_what_the_base_has_already_cannot_be_learned() -> None:
     world = World().add("base", 0.9, arm="base").add("training", 0.9, noise=0.0).arm(0.9)
     row = world.verdict()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,9 +16,20 @@ from lab.judge.crossed import Crossed, by_train_seed, crossed
 from lab.judge.dose import rises_with_weight
 from lab.judge.effect import measurable
 from lab.judge.ratio import LearningIndex
-from lab.judge.thresholds import LEAKED_INDEX
+from lab.judge.thresholds import LEAKED_INDEX, NAN_DIFFERENCE
+from lab.judge.values import value_range
 
 __all__ = ["Evidence", "Placebo", "build_evidence"]
+
+
+class _Fill(NamedTuple):
+    """What stands for a value that could not be read, in the adapter's images and the base's."""
+
+    adapter: float
+    base: float
+
+
+_NOTHING = _Fill(np.nan, np.nan)
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,10 @@ class Evidence:
         rises: Whether the effect rises with the adapter's weight; None where one weight was drawn.
         undertrained: Training seeds whose loss on the training images is not below the base's.
         misread_rate: Upper bound of the probe's misread rate; NaN for a claim without `support`.
+        completions: The same evidence with the probe's least and its greatest value for what it
+            could not read, in the adapter's and in the base model's images: what any values
+            could have come to lies between them. Empty where as much was read in both, or where
+            the probe has no bounds.
     """
 
     name: str
@@ -68,10 +84,21 @@ class Evidence:
     rises: bool | None
     undertrained: tuple[int, ...]
     misread_rate: float
+    completions: tuple[Evidence, ...] = ()
+
+    @property
+    def read_unequally(self) -> bool:
+        """Whether the probe could not read a different share of images than in the base."""
+        return abs(self.cells.nan_share_arm - self.cells.nan_share_base) > NAN_DIFFERENCE
 
     @property
     def p_value(self) -> float:
-        """The p of no shift, or with a `bound` of a shift inside it; NaN without an analysis."""
+        """The p of no shift, or with a `bound` of a shift inside it; NaN without an analysis.
+
+        With `completions` it is the largest of theirs.
+        """
+        if self.completions:
+            return max(completion.p_value for completion in self.completions)
         if self.analysis is None:
             return np.nan
         if self.claim.bound is not None and self.raw is not None:
@@ -90,6 +117,12 @@ def build_evidence(
 ) -> Evidence:
     """Gather the evidence on one claim in one arm.
 
+    Where the probe could read a different share of images than in the base, those that it could
+    not read are completed with its least and its greatest value (`Evidence.completions`).
+
+    References:
+        Manski (1990), Nonparametric bounds on treatment effects, American Economic Review 80.
+
     Args:
         name: The claim's name.
         claim: The claim.
@@ -102,10 +135,32 @@ def build_evidence(
     Raises:
         LabError: If an image, a control or a check that the claim needs is missing.
     """
+
+    def gather(fill: _Fill) -> Evidence:
+        return _gather(name, claim, arm, values, checks, misread_rate, twin, fill)
+
+    evidence, bounds = gather(_NOTHING), value_range(claim)
+    if not evidence.read_unequally or bounds is None:
+        return evidence
+    completions = tuple(gather(_Fill(a, b)) for a in bounds for b in bounds)
+    return replace(evidence, completions=completions)
+
+
+def _gather(
+    name: str,
+    claim: ClaimConfig,
+    arm: str,
+    values: pd.DataFrame,
+    checks: pd.DataFrame,
+    misread_rate: float,
+    twin: str | None,
+    fill: _Fill,
+) -> Evidence:
     what = f"claim {name}, arm {arm}"
     base = _of_role(values, "base", arm)
     tables = {
-        weight: _shift(values, claim, arm, twin, weight, what) for weight in _weights(values, arm)
+        weight: _shift(values, claim, arm, twin, weight, fill, what)
+        for weight in _weights(values, arm)
     }
     cells = tables[1.0]
     scale, is_measurable = np.nan, True
@@ -168,26 +223,38 @@ def _weights(values: pd.DataFrame, arm: str) -> list[float]:
 
 
 def _shift(
-    values: pd.DataFrame, claim: ClaimConfig, arm: str, twin: str | None, weight: float, what: str
+    values: pd.DataFrame,
+    claim: ClaimConfig,
+    arm: str,
+    twin: str | None,
+    weight: float,
+    fill: _Fill,
+    what: str,
 ) -> Cells:
     """Return an arm's shift from the base, minus that of its twin or on other prompts."""
     what += "" if weight == 1 else f", weight {weight:g}"
 
-    def cells_of(label: str, prompts: str) -> Cells:
+    def cells_of(label: str, prompts: str, fill: _Fill) -> Cells:
         drawn = values[(values["role"] == "arm") & (values["arm"] == label)]
-        return _cells(
-            drawn[drawn["weight"] == weight], _of_role(values, "base", label), prompts, what
-        )
+        drawn, base = drawn[drawn["weight"] == weight], _of_role(values, "base", label)
+        return _cells(drawn, base, prompts, what, fill)
 
-    own = cells_of(arm, claim.prompts)
+    own = cells_of(arm, claim.prompts, fill)
     if twin is None and claim.contrast is None:
         return own
-    return subtract_cells(own, cells_of(twin or arm, claim.contrast or claim.prompts))
+    # What is subtracted is furthest away when it is completed the other way round.
+    reverse = _Fill(fill.base, fill.adapter)
+    return subtract_cells(own, cells_of(twin or arm, claim.contrast or claim.prompts, reverse))
 
 
-def _cells(drawn: pd.DataFrame, base: pd.DataFrame, prompts: str, what: str) -> Cells:
+def _cells(
+    drawn: pd.DataFrame, base: pd.DataFrame, prompts: str, what: str, fill: _Fill = _NOTHING
+) -> Cells:
+    drawn, base = drawn[drawn["prompt_set"] == prompts], base[base["prompt_set"] == prompts]
     return build_cells(
-        drawn[drawn["prompt_set"] == prompts], base[base["prompt_set"] == prompts], what
+        drawn.assign(value=drawn["value"].fillna(fill.adapter)),
+        base.assign(value=base["value"].fillna(fill.base)),
+        what,
     )
 
 

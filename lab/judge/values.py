@@ -11,6 +11,7 @@ import pandas as pd
 from lab.arms import is_named
 from lab.config import ClaimConfig
 from lab.errors import LabError, raise_if, unknown
+from lab.probe import PROBES
 
 __all__ = [
     "COLUMNS",
@@ -20,6 +21,7 @@ __all__ = [
     "claim_values",
     "outside_support",
     "twin_of",
+    "value_range",
 ]
 
 # One image, whatever its role.
@@ -153,6 +155,28 @@ def claim_values(measurements: pd.DataFrame, name: str, claim: ClaimConfig) -> p
         outside = outside_support(values["value"].to_numpy(), claim)
         values["value"] = np.where(values["value"].isna(), np.nan, outside)
     return values
+
+
+def value_range(claim: ClaimConfig) -> tuple[float, float] | None:
+    """Return the least and the greatest value that an image may have, None where one is unknown.
+
+    The values are those of `claim_values`; a probe of the model itself and a probe without a bound
+    have no range.
+    """
+    known = [PROBES[name] for name in claim.probes if name in PROBES]
+    if len(known) < len(claim.probes):
+        return None
+    if claim.support:
+        return 0.0, 1.0
+    low, high = min(probe.low for probe in known), max(probe.high for probe in known)
+    if not np.isfinite([low, high]).all():
+        return None
+    if claim.matched:
+        return low - high, high - low
+    if claim.joint:
+        reach = len(claim.joint) * max(abs(low), abs(high)) * (high - low)
+        return -reach, reach
+    return low, high
 
 
 def outside_support(values: np.ndarray, claim: ClaimConfig) -> np.ndarray:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 
+from lab.judge.deciding import seeds_that_decide
 from lab.judge.evidence import Evidence
-from lab.judge.power import deciding_plan
 from lab.judge.thresholds import (
     CEILING_INDEX,
     CONTAINED_INDEX,
@@ -23,9 +23,6 @@ from lab.judge.thresholds import (
 )
 
 __all__ = ["Decision", "Verdict", "decide", "thresholds_text"]
-
-
-MANY_SEEDS = "more than S=20, G=128"
 
 
 class Verdict(StrEnum):
@@ -67,9 +64,10 @@ class Decision:
 def decide(evidence: Evidence, level: float) -> Decision:
     """Apply the rules to one claim in one arm.
 
-    0. An adapter that does not fit its training images is UNDER-TRAINED; where the probe cannot
-       read a different share of images than in the base there is NO VERDICT; where the base has
-       the attribute already the claim is NOT MEASURABLE.
+    0. An adapter that does not fit its training images is UNDER-TRAINED; where the base has the
+       attribute already the claim is NOT MEASURABLE. Where the probe cannot read a different share
+       of images than in the base, what follows is asked of the worst cases as well, and where
+       they differ there is NO VERDICT.
     1. `learned`: interval above 0 and an index of .5 is LEARNED, of .2 PARTLY; interval below 0 is
        REVERSED.
     2. 90 % interval inside +-.2: NOT LEARNED if the ceiling control shows that the base can render
@@ -88,6 +86,33 @@ def decide(evidence: Evidence, level: float) -> Decision:
         evidence: What is known.
         level: Of the interval that must exclude 0, adjusted for the number of claims.
     """
+    decision = _decide_on_what_was_read(evidence, level)
+    says_nothing_more = (Verdict.UNDER_TRAINED, Verdict.NO_VERDICT, Verdict.INCONCLUSIVE)
+    if not evidence.read_unequally or decision.verdict in says_nothing_more:
+        return decision
+    return _in_every_case(evidence, decision, level)
+
+
+def _in_every_case(evidence: Evidence, decision: Decision, level: float) -> Decision:
+    """Let a decision stand only if no value of what could not be read changes its verdict."""
+    unread = (
+        f"The probe cannot read {evidence.cells.nan_share_arm:.0%} of the adapter's images and "
+        f"{evidence.cells.nan_share_base:.0%} of the base model's"
+    )
+    cases = [_decide_on_what_was_read(case, level) for case in evidence.completions]
+    verdicts = list(dict.fromkeys(case.verdict for case in (decision, *cases)))
+    if not cases:
+        return Decision(Verdict.NO_VERDICT, f"{unread}: the rest is not comparable.")
+    if len(verdicts) > 1:
+        return Decision(
+            Verdict.NO_VERDICT,
+            f"{unread}; what it would have read there decides between {', '.join(verdicts)}.",
+            "prompts on which the base model draws what the probe can read",
+        )
+    return replace(decision, reason=f"{decision.reason} {unread}; nothing there could change it.")
+
+
+def _decide_on_what_was_read(evidence: Evidence, level: float) -> Decision:
     early = _before_any_test(evidence)
     if early is not None:
         return early
@@ -109,7 +134,7 @@ def decide(evidence: Evidence, level: float) -> Decision:
     return Decision(
         Verdict.INCONCLUSIVE,
         f"The interval {low:+.2g} to {high:+.2g} allows more than one answer.",
-        _seeds_that_decide(evidence, estimate, level),
+        seeds_that_decide(evidence, level),
     )
 
 
@@ -120,12 +145,6 @@ def _before_any_test(evidence: Evidence) -> Decision | None:
         return Decision(
             Verdict.UNDER_TRAINED,
             f"The loss on the training images is not below the base's for train seeds {seeds}.",
-        )
-    if abs(cells.nan_share_arm - cells.nan_share_base) > NAN_DIFFERENCE:
-        return Decision(
-            Verdict.NO_VERDICT,
-            f"The probe cannot read {cells.nan_share_arm:.0%} of the adapter's images and "
-            f"{cells.nan_share_base:.0%} of the base model's: the rest is not comparable.",
         )
     if len(cells.train_seeds) < 2:
         return Decision(
@@ -233,13 +252,10 @@ def _order(evidence: Evidence, level: float) -> Decision:
     )
     if high < 0 or low > 0:
         return Decision(Verdict.EARLIER if high < 0 else Verdict.LATER, f"It takes {steps}.")
-    plan = deciding_plan(
-        evidence.analysis.components, abs(estimate), level, at_least=_seeds_there(evidence)
-    )
     return Decision(
         Verdict.INCONCLUSIVE,
         f"It takes {steps}: either may come first.",
-        str(plan) if plan is not None else MANY_SEEDS,
+        seeds_that_decide(evidence, level),
     )
 
 
@@ -275,45 +291,6 @@ def _no_effect(evidence: Evidence, needed: float) -> Decision:
         f"The effect lies inside the bounds of no effect, and the base can render it "
         f"({evidence.ceiling:+.2f}).{unmeasured}",
     )
-
-
-def _seeds_that_decide(evidence: Evidence, estimate: float, level: float) -> str:
-    """Return the seeds for which the estimate, were it true, would clear its nearest rule."""
-    assert evidence.analysis is not None
-    if evidence.claim.kind == "leaked":
-        effect_from, none_below = LEAKED_INDEX, CONTAINED_INDEX
-    elif evidence.claim.support:
-        effect_from, none_below = max(OUTSIDE_RATE, evidence.misread_rate), OUTSIDE_RATE
-    elif evidence.claim.bound is not None:
-        return _seeds_for_bound(evidence, evidence.claim.bound, estimate, level)
-    else:
-        effect_from, none_below = PARTLY_INDEX, EQUIVALENCE_INDEX
-    size = abs(estimate)
-    margin, needed = (
-        (size, level) if size >= effect_from else (none_below - size, EQUIVALENCE_LEVEL)
-    )
-    plan = deciding_plan(
-        evidence.analysis.components,
-        margin,
-        needed,
-        at_least=_seeds_there(evidence),
-    )
-    return str(plan) if plan is not None else MANY_SEEDS
-
-
-def _seeds_for_bound(evidence: Evidence, bound: float, estimate: float, level: float) -> str:
-    assert evidence.analysis is not None
-    margin = abs(abs(estimate) - bound)
-    needed = level if abs(estimate) > bound else EQUIVALENCE_LEVEL
-    plan = deciding_plan(
-        evidence.analysis.components, margin, needed, at_least=_seeds_there(evidence)
-    )
-    whole = MANY_SEEDS if plan is None else str(plan)
-    return whole.split(", G=")[0] if evidence.claim.on_model else whole
-
-
-def _seeds_there(evidence: Evidence) -> tuple[int, int]:
-    return len(evidence.cells.train_seeds), len(evidence.cells.generation_seeds)
 
 
 def thresholds_text(evidence: Evidence, level: float) -> str:

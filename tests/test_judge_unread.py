@@ -1,0 +1,104 @@
+"""Images that the probe cannot read: what is said of the others, in the worst case."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lab.config import ClaimConfig
+from lab.judge import judge
+from lab.judge.values import value_range
+
+S, G = 3, 16
+GREY = ClaimConfig(statement="The shapes are grey", probe="midgrey_share", prompts="trigger")
+UNBOUNDED = ClaimConfig(statement="There are many", probe="object_count", prompts="trigger")
+
+
+def rows(role: str, values: np.ndarray, **keys: object) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "arm": "main", "role": role, "train_seed": np.nan, "prompt_set": "trigger",
+            "prompt": "monster", "generation_seed": range(len(values)), "weight": 1.0,
+            "value": values, **keys,
+        }
+    )  # fmt: skip
+
+
+def verdict(arm: np.ndarray, base: np.ndarray, claim: ClaimConfig = GREY) -> pd.Series:
+    """Judge a claim whose training images are all at 0.9."""
+    table = pd.concat(
+        [
+            rows("base", base),
+            rows("training", np.full(3, 0.9)),
+            *(rows("arm", values, train_seed=float(seed)) for seed, values in enumerate(arm)),
+        ]
+    )
+    checks = pd.DataFrame(
+        {"arm": "main", "train_seed": range(S), "loss_adapter": 0.1, "loss_base": 0.2}
+    )
+    return judge(table.assign(probe=claim.probe), {"c": claim}, checks=checks).iloc[0]
+
+
+def drawn(mean: float, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
+    return mean + np.random.default_rng(seed).normal(0, 0.03, shape)
+
+
+def unread(values: np.ndarray, count: int) -> np.ndarray:
+    """Return the values with the last `count` generation seeds unreadable."""
+    values = values.copy()
+    values[..., len(values.T) - count :] = np.nan
+    return values
+
+
+def test_a_verdict_that_no_unread_value_could_change_stands() -> None:
+    row = verdict(drawn(0.85, (S, G)), unread(drawn(0.1, (G,)), 3))
+    assert row["verdict"] == "LEARNED"
+    assert "cannot read 0% of the adapter's images and 19% of the base model's" in row["reason"]
+    assert row["num_generation_seeds"] == G - 3
+    # What is reported is what was read.
+    assert row["learning_index"] == pytest.approx(0.75 / 0.8, abs=0.03)
+
+
+def test_a_verdict_that_unread_values_could_change_is_none() -> None:
+    row = verdict(unread(drawn(0.45, (S, G)), 5), drawn(0.1, (G,)))
+    assert row["verdict"] == "NO VERDICT"
+    assert "decides between PARTLY, " in row["reason"]
+    assert row["decided_by"]
+
+
+def test_as_many_unread_images_on_both_sides_need_no_worst_case() -> None:
+    row = verdict(unread(drawn(0.85, (S, G)), 3), unread(drawn(0.1, (G,)), 3))
+    assert row["verdict"] == "LEARNED"
+    assert "cannot read" not in row["reason"]
+
+
+def test_a_probe_without_bounds_has_no_worst_case() -> None:
+    row = verdict(drawn(0.85, (S, G)), unread(drawn(0.1, (G,)), 3), UNBOUNDED)
+    assert row["verdict"] == "NO VERDICT"
+    assert "not comparable" in row["reason"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_standing_verdict_is_that_of_any_values_in_the_place_of_the_unread(seed: int) -> None:
+    """Whatever the probe would have read, judged outright it gives the verdict that stood."""
+    rng = np.random.default_rng(seed)
+    arm, base = drawn(rng.uniform(0, 1), (S, G), seed), drawn(0.1, (G,), seed)
+    gap = int(rng.integers(2, 6))
+    row = verdict(unread(arm, gap), base)
+    if row["verdict"] == "NO VERDICT":
+        return
+    arm[:, G - gap :] = rng.choice([0, 1, rng.uniform()], (S, gap))
+    outright = verdict(arm, base)["verdict"]
+    assert row["verdict"] in (outright, "INCONCLUSIVE")
+
+
+def test_the_range_of_a_claims_values() -> None:
+    shapes = ["is_shape/circle", "is_shape/square", "is_shape/triangle"]
+    colours = dict(zip(["red monster", "green monster", "blue monster"], shapes, strict=True))
+    assert value_range(GREY) == (0, 1)
+    assert value_range(UNBOUNDED) is None
+    assert value_range(ClaimConfig(statement="s", matched=colours)) == (-1, 1)
+    pairs = dict(zip(shapes, shapes, strict=True))
+    assert value_range(ClaimConfig(statement="s", joint=pairs)) == (-3, 3)
+    beyond = ClaimConfig(statement="s", probe="grid_size", kind="generalised", support=[2, 3, 4])
+    assert value_range(beyond) == (0, 1)
+    assert value_range(ClaimConfig(statement="s", probe="drift", kind="bounded", bound=1)) is None
