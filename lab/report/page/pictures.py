@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from PIL import Image
@@ -17,6 +20,10 @@ _LOSSLESS_SIDE_PX = 128
 # before the page gives up holding them.
 _FULL, _REDUCED = (None, 85), (320, 75)
 _INSIDE_LIMIT_BYTES = 45 * 2**20
+# How many pictures tell, before all are encoded, whether all would fit.
+_NUM_TRIED = 64
+# Half the time of WebP's usual 4 for files 2 to 4 % larger.
+_EFFORT = 2
 
 
 class Pictures:
@@ -45,19 +52,30 @@ class Pictures:
             if encoded is not None:
                 return [f"data:image/webp;base64,{base64.b64encode(p).decode()}" for p in encoded]
         folder.mkdir(parents=True)
-        for path, number in self._numbers.items():
-            (folder / f"{number}.webp").write_bytes(_webp(path, *_FULL))
+        for number, picture in enumerate(_webps(list(self._numbers), *_FULL)):
+            (folder / f"{number}.webp").write_bytes(picture)
         return [f"{folder.name}/{number}.webp" for number in range(len(self._numbers))]
 
     def _encode(self, side_px: int | None, quality: int) -> list[bytes] | None:
-        """Return every picture, or None as soon as they do not fit into the page."""
-        encoded, left = [], _INSIDE_LIMIT_BYTES
-        for path in self._numbers:
-            encoded.append(_webp(path, side_px, quality))
-            left -= 4 * len(encoded[-1]) // 3
-            if left < 0:
-                return None
-        return encoded
+        """Return every picture, or None when they do not fit into the page."""
+        paths = list(self._numbers)
+        tried = paths[:: math.ceil(len(paths) / _NUM_TRIED) or 1]
+        few = _inside_bytes(_webps(tried, side_px, quality))
+        if few * len(paths) > _INSIDE_LIMIT_BYTES * len(tried):
+            return None
+        encoded = list(_webps(paths, side_px, quality))
+        return encoded if _inside_bytes(encoded) <= _INSIDE_LIMIT_BYTES else None
+
+
+def _inside_bytes(pictures: Iterable[bytes]) -> int:
+    """Return what pictures take inside the page, where four letters carry three bytes."""
+    return sum(4 * math.ceil(len(picture) / 3) for picture in pictures)
+
+
+def _webps(paths: Sequence[str], side_px: int | None, quality: int) -> Iterator[bytes]:
+    """Encode pictures on all cores: Pillow computes without Python's lock."""
+    with ThreadPoolExecutor() as pool:
+        yield from pool.map(lambda path: _webp(path, side_px, quality), paths)
 
 
 def _webp(path: str, side_px: int | None, quality: int) -> bytes:
@@ -67,5 +85,5 @@ def _webp(path: str, side_px: int | None, quality: int) -> bytes:
         picture = image.convert("RGB")
         if side_px is not None and not lossless:
             picture.thumbnail((side_px, side_px), Image.Resampling.LANCZOS)
-        picture.save(stream, "WEBP", lossless=lossless, quality=quality, method=4)
+        picture.save(stream, "WEBP", lossless=lossless, quality=quality, method=_EFFORT)
     return stream.getvalue()

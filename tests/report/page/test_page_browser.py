@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from lab.analysis import open_sweep
-from lab.report.page import write_page
+from lab.report.page import pictures, write_page
 
 HEADS = "[...document.querySelectorAll('#grid thead th')].map(x => x.innerText.trim())"
 ROWS = "[...document.querySelectorAll('#grid tbody th[scope=row]')].map(x => x.innerText.trim())"
@@ -302,3 +302,30 @@ def test_training_steps_are_one_more_dimension(browser, make_sweep_folder):
     text = browser.js("document.getElementById('lightbox').innerText")
     assert "Training steps\t150" in text
     assert browser.complaints() == []
+
+
+def test_pictures_beside_the_page_are_paged_in(browser, make_sweep_folder, monkeypatch):
+    folder = make_sweep_folder(seeds=1, images=2, claims=False)
+    monkeypatch.setattr(pictures, "_INSIDE_LIMIT_BYTES", 1000)
+    page = write_page(open_sweep(folder.name, folder.root), folder.path / "report" / "index.html")
+    browser.open(page.as_uri())
+    grid = "[...document.querySelectorAll('#grid .frame > img')]"
+    assert browser.js(f"{grid}.every((image) => image.loading === 'lazy')")
+    browser.wait(f"{grid}.every((image) => image.naturalWidth > 0)")
+    asked = {url for url in browser.requests() if url.endswith(".webp")}
+    assert asked <= {path.as_uri() for path in (page.parent / "pictures").iterdir()}
+    assert browser.complaints() == []
+
+
+def test_a_page_without_its_picture_files_says_where_they_are(
+    browser, make_sweep_folder, monkeypatch
+):
+    folder = make_sweep_folder(seeds=1, images=1, claims=False)
+    monkeypatch.setattr(pictures, "_INSIDE_LIMIT_BYTES", 1000)
+    page = write_page(open_sweep(folder.name, folder.root), folder.path / "report" / "index.html")
+    alone = folder.path / "alone.html"
+    alone.write_bytes(page.read_bytes())
+    browser.open(alone.as_uri())
+    browser.wait("document.querySelector('#top .alert')")
+    assert "folder “pictures”" in browser.js("document.querySelector('#top .alert').innerText")
+    browser.events.clear()  # what complained of the missing files

@@ -50,6 +50,16 @@ function onKey(event) {
   event.preventDefault();
 }
 
+// Pictures of very large sweeps lie beside the page, where a page that was moved alone, or is shown
+// inside another one, cannot reach them.
+function tellMissingPictures(event) {
+  if (!event.target.matches || !event.target.matches("img")) return;
+  removeEventListener("error", tellMissingPictures, true);
+  byId("top").append(el("p", { class: "alert", role: "status" },
+    "The pictures of this sweep lie beside the page, in the folder “pictures”, and cannot be loaded from here: download the whole folder “report” and open its index.html."));
+}
+
+addEventListener("error", tellMissingPictures, true);
 renderTop();
 renderShort();
 renderEvidence();
