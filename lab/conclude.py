@@ -25,7 +25,7 @@ from lab.store import read_json, write_bytes, write_frame, write_json, write_row
 
 if TYPE_CHECKING:
     from lab.attempt import Outcome, ResidentBase
-    from lab.sweep import Stopwatch
+    from lab.progress import Stopwatch
     from lab.terminal import SweepDisplay
 
 __all__ = ["conclude", "print_conclusion", "report"]

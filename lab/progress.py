@@ -1,12 +1,14 @@
-"""How far runs are, and from measured rates how long they will still take."""
+"""How far runs are, from measured rates how long they will still take, and where time went."""
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-__all__ = ["Pace", "RunProgress", "Stage"]
+__all__ = ["Pace", "RunProgress", "Stage", "Stopwatch"]
 
 
 @dataclass
@@ -152,3 +154,20 @@ class Pace:
                 if stage.seconds_per_part is not None:
                     measured[stage.name].append(stage.seconds_per_part * stage.total)
         return {name: sum(seconds) / len(seconds) for name, seconds in measured.items()}
+
+
+class Stopwatch:
+    """Seconds spent in each stage of a sweep."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time of a `with` block to a stage."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - began
+            self.seconds[name] = self.seconds.get(name, 0.0) + spent

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lab.arms import Job
@@ -19,6 +18,7 @@ from lab.dataset import Dataset, resolve_dataset
 from lab.errors import LabError, raise_if
 from lab.placebo import draw_placebo
 from lab.plan import PlannedRun, experiment_folder, find_training_set, plan_runs, runs_root
+from lab.progress import Stopwatch
 from lab.store import exclusive
 from lab.workers import Task, carry_out, count_processes
 
@@ -26,23 +26,6 @@ if TYPE_CHECKING:
     from lab.terminal import SweepDisplay
 
 __all__ = ["Job", "Outcome", "run_sweep"]
-
-
-class Stopwatch:
-    """Seconds spent in each stage of a sweep."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Add the time of a `with` block to a stage."""
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            spent = time.perf_counter() - began
-            self.seconds[name] = self.seconds.get(name, 0.0) + spent
 
 
 def run_sweep(jobs: Sequence[Job], processes: int | None = 1) -> list[Outcome]:

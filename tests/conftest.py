@@ -21,6 +21,8 @@ def build_tiny_model(folder, seed=0):
     from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+    from lab.pretrain.export import export_pipeline
+
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         unet = UNet2DConditionModel(
@@ -76,22 +78,14 @@ def build_tiny_model(folder, seed=0):
         clip_sample=False,
         steps_offset=1,
     )
-    parts = {"unet": unet, "vae": vae, "text_encoder": text, "tokenizer": tokenizer}
-    for name, part in {**parts, "scheduler": scheduler}.items():
-        part.save_pretrained(folder / "model" / name)
-    index = {
-        "_class_name": "StableDiffusionPipeline",
-        "unet": ["diffusers", "UNet2DConditionModel"],
-        "vae": ["diffusers", "AutoencoderKL"],
-        "text_encoder": ["transformers", "CLIPTextModel"],
-        "tokenizer": ["transformers", "CLIPTokenizer"],
-        "scheduler": ["diffusers", "DDPMScheduler"],
-        "safety_checker": [None, None],
-        "feature_extractor": [None, None],
-        "image_encoder": [None, None],
-        "requires_safety_checker": False,
-    }
-    (folder / "model" / "model_index.json").write_text(json.dumps(index))
+    export_pipeline(
+        folder / "model",
+        unet=unet,
+        autoencoder=vae,
+        text_encoder=text,
+        tokenizer=tokenizer,
+        schedule=scheduler,
+    )
     return folder / "model"
 
 

@@ -1,5 +1,7 @@
 """Images that the probe cannot read: what is said of the others, in the worst case."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from lab.judge.values import value_range
 
 S, G = 3, 16
 GREY = ClaimConfig(statement="The shapes are grey", probe="midgrey_share", prompts="trigger")
+BEYOND_TWIN = replace(GREY, arm={"arm": "main"}, twin={"arm": "other"})
 UNBOUNDED = ClaimConfig(statement="There are many", probe="object_count", prompts="trigger")
 
 
@@ -23,17 +26,22 @@ def rows(role: str, values: np.ndarray, **keys: object) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def verdict(arm: np.ndarray, base: np.ndarray, claim: ClaimConfig = GREY) -> pd.Series:
+def verdict(
+    arm: np.ndarray, base: np.ndarray, claim: ClaimConfig = GREY, twin: np.ndarray | None = None
+) -> pd.Series:
     """Judge a claim whose training images are all at 0.9."""
+    arms = {"main": arm} if twin is None else {"main": arm, "other": twin}
     table = pd.concat(
-        [
-            rows("base", base),
-            rows("training", np.full(3, 0.9)),
-            *(rows("arm", values, train_seed=float(seed)) for seed, values in enumerate(arm)),
+        [rows("base", base, arm="base"), rows("training", np.full(3, 0.9))]
+        + [
+            rows("arm", values, arm=label, train_seed=float(seed))
+            for label, table in arms.items()
+            for seed, values in enumerate(table)
         ]
     )
     checks = pd.DataFrame(
-        {"arm": "main", "train_seed": range(S), "loss_adapter": 0.1, "loss_base": 0.2}
+        [(label, seed, 0.1, 0.2) for label in arms for seed in range(S)],
+        columns=["arm", "train_seed", "loss_adapter", "loss_base"],
     )
     return judge(table.assign(probe=claim.probe), {"c": claim}, checks=checks).iloc[0]
 
@@ -75,6 +83,25 @@ def test_a_probe_without_bounds_has_no_worst_case() -> None:
     row = verdict(drawn(0.85, (S, G)), unread(drawn(0.1, (G,)), 3), UNBOUNDED)
     assert row["verdict"] == "NO VERDICT"
     assert "not comparable" in row["reason"]
+
+
+def test_an_arm_read_unlike_its_twin_needs_the_worst_case() -> None:
+    arm, base = unread(drawn(0.85, (S, G)), 4), unread(drawn(0.1, (G,)), 4)
+    assert verdict(arm, base)["verdict"] == "LEARNED"
+    assert verdict(arm, base, BEYOND_TWIN, drawn(0.3, (S, G)))["verdict"] == "NO VERDICT"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_standing_verdict_beyond_a_twin_holds_for_any_values(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    arm, base = drawn(rng.uniform(0, 1), (S, G), seed), drawn(0.1, (G,), seed)
+    twin, gap = drawn(0.2, (S, G), seed + 1), int(rng.integers(2, 5))
+    row = verdict(arm, base, BEYOND_TWIN, unread(twin, gap))
+    if row["verdict"] == "NO VERDICT":
+        return
+    twin[:, G - gap :] = rng.choice([0, 1, rng.uniform()], (S, gap))
+    outright = verdict(arm, base, BEYOND_TWIN, twin)["verdict"]
+    assert row["verdict"] in (outright, "INCONCLUSIVE")
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -26,6 +26,7 @@ class Cells:
         generation_seeds: The G that could be read.
         nan_share_arm: Share of the adapter's images that the probe could not read.
         nan_share_base: The same for the base model's images.
+        nan_difference: How far the two shares lie apart, 0 to 1.
     """
 
     differences: np.ndarray
@@ -34,6 +35,7 @@ class Cells:
     generation_seeds: tuple[int, ...]
     nan_share_arm: float
     nan_share_base: float
+    nan_difference: float
 
 
 def build_cells(arm: pd.DataFrame, base: pd.DataFrame, what: str) -> Cells:
@@ -90,13 +92,15 @@ def build_cells(arm: pd.DataFrame, base: pd.DataFrame, what: str) -> Cells:
     readable = values.notna().all(axis="columns") & origin.notna()
     table = values[readable].groupby("generation_seed").mean()
     column = origin[readable].groupby("generation_seed").mean()
+    share_arm, share_base = float(values.isna().to_numpy().mean()), float(origin.isna().mean())
     return Cells(
         differences=(table.to_numpy() - column.to_numpy()[:, None]).T,
         base=column.to_numpy(),
         train_seeds=tuple(int(seed) for seed in table.columns),
         generation_seeds=tuple(int(seed) for seed in table.index),
-        nan_share_arm=float(values.isna().to_numpy().mean()),
-        nan_share_base=float(origin.isna().mean()),
+        nan_share_arm=share_arm,
+        nan_share_base=share_base,
+        nan_difference=abs(share_arm - share_base),
     )
 
 
@@ -104,7 +108,7 @@ def subtract_cells(cells: Cells, contrast: Cells) -> Cells:
     """Return the interaction: the shift on one prompt set minus the shift on another.
 
     Pairs by generation seed and keeps those that both could read. The base values stay those of
-    `cells`; a share of unreadable images is the larger of the two.
+    `cells`; shares of unreadable images, and their difference, are the larger of the two.
     """
     both = sorted(set(cells.generation_seeds) & set(contrast.generation_seeds))
     own = [cells.generation_seeds.index(seed) for seed in both]
@@ -116,4 +120,5 @@ def subtract_cells(cells: Cells, contrast: Cells) -> Cells:
         generation_seeds=tuple(both),
         nan_share_arm=max(cells.nan_share_arm, contrast.nan_share_arm),
         nan_share_base=max(cells.nan_share_base, contrast.nan_share_base),
+        nan_difference=max(cells.nan_difference, contrast.nan_difference),
     )

@@ -89,7 +89,7 @@ class Evidence:
     @property
     def read_unequally(self) -> bool:
         """Whether the probe could not read a different share of images than in the base."""
-        return abs(self.cells.nan_share_arm - self.cells.nan_share_base) > NAN_DIFFERENCE
+        return self.cells.nan_difference > NAN_DIFFERENCE
 
     @property
     def p_value(self) -> float:
