@@ -79,6 +79,7 @@ def report(folder: Path, runs: Path, claims: Mapping[str, ClaimConfig]) -> list[
     Returns:
         Why there are no verdicts, line by line; empty when there are, or when nothing is claimed.
     """
+    from lab.report.confusion import write_confusions
     from lab.report.dose import write_doses
     from lab.report.instruments import write_instrument_figures
     from lab.report.page import write_page
@@ -90,6 +91,7 @@ def report(folder: Path, runs: Path, claims: Mapping[str, ClaimConfig]) -> list[
     _measure_diversity(sweep)
     reasons = _judge(sweep, claims) + write_doses(sweep, claims)
     write_variance(sweep)
+    write_confusions(sweep)
     sweep = open_sweep(folder.name, runs)  # with the tables that were just written
     write_instrument_figures(sweep)
     write_page(sweep, folder / "report" / "index.html")

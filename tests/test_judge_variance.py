@@ -83,7 +83,7 @@ def sweep_of(folder, arms, **settings):
     empty = pd.DataFrame()
     return Sweep(
         "seed_sources", folder, {"claims": {}}, pd.DataFrame(runs), pd.DataFrame(images), empty,
-        empty, empty, empty, empty, empty, empty, empty, empty, empty, ["sharp", "empty"],
+        *[empty] * 10, ["sharp", "empty"],
     )  # fmt: skip
 
 

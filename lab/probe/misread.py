@@ -13,7 +13,13 @@ from lab.probe.picture import Picture
 from lab.probe.rendered import degrade, render_grid, render_shape
 from lab.seeds import array_generator
 
-__all__ = ["GRID_PROBES", "count_misreads", "grid_confusion", "grid_readings"]
+__all__ = [
+    "GRID_PROBES",
+    "count_misreads",
+    "grid_confusion",
+    "grid_readings",
+    "slightly_degraded",
+]
 
 GRID_PROBES = ("grid_rows", "grid_columns", "grid_size")
 SIDE_PX = 64
@@ -74,9 +80,12 @@ def _draw_grid(true_size: int, side_px: int, rng: np.random.Generator) -> np.nda
         true_size, true_size, (lambda row, column: same) if repeated else thing,
         side_px=side_px, gutter=gutter, gutter_colour=(grey, grey, grey),
     )  # fmt: skip
-    if not degraded:
-        return drawn
-    return degrade(drawn, noise=NOISE, blur_px=BLUR_PX * side_px / SIDE_PX, rng=rng)
+    return slightly_degraded(drawn, rng) if degraded else drawn
+
+
+def slightly_degraded(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return an image as soft and noisy as a good sample; the blur grows with its side."""
+    return degrade(image, noise=NOISE, blur_px=BLUR_PX * len(image) / SIDE_PX, rng=rng)
 
 
 def grid_confusion(

@@ -21,6 +21,7 @@ from lab.report.style import arm_colours, new_axes
 
 __all__ = [
     "binding_figure",
+    "confusion_figure",
     "dose_curve",
     "drift_map",
     "effect_plot",
@@ -170,6 +171,22 @@ def binding_figure(binding: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     """
     title, unit = "Binding by caption swap", "extra loss with this caption, adapter minus base"
     return _heat_map(binding, title, unit, middle=0), binding
+
+
+def confusion_figure(matrix: pd.DataFrame, name: str) -> tuple[Figure, pd.DataFrame]:
+    """Show a confusion matrix: what was drawn (rows) by what a probe read (columns).
+
+    Args:
+        matrix: Shares; from `lab.probe.confusion` or `lab.report.confusion.confusion_matrices`.
+        name: The matrix's name, for the title.
+
+    Returns:
+        The figure and the same table.
+    """
+    title, unit = f"What is read as what: {name.replace('_', ' ')}", "read as, share of pictures"
+    figure = _heat_map(matrix, title, unit, middle=None)
+    figure.axes[0].set_ylabel("drawn")
+    return figure, matrix
 
 
 def drift_map(drift: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:

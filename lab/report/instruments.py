@@ -1,4 +1,4 @@
-"""What is measured beside single images: drift, binding, diversity, copying, false alarms."""
+"""What is measured beside single images: drift, binding, diversity, copying, misreadings."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pandas as pd
 from lab.analysis import Sweep
 from lab.arms import slug
 from lab.probe.alarm import ALARMS, false_alarms
+from lab.report.confusion import confusion_matrices
 from lab.report.figures import binding_figure, drift_map
 from lab.report.style import save_figure
 
@@ -66,6 +67,7 @@ def instruments(sweep: Sweep) -> list[Instrument]:
         *_spread(sweep),
         *_copying(sweep),
         *_alarms(sweep),
+        *_confusions(sweep),
     ]
 
 
@@ -126,6 +128,18 @@ def _alarms(sweep: Sweep) -> list[Instrument]:
         "how often it can read nothing"
     )
     return [Instrument("False alarms of the probes", note, table)]
+
+
+def _confusions(sweep: Sweep) -> list[Instrument]:
+    return [
+        Instrument(
+            f"Confusion matrix: {name.replace('_', ' ')}",
+            "rendered pictures of what the row says, half of them slightly blurred and noisy: the "
+            "share that the probe reads as what the column says",
+            matrix,
+        )
+        for name, matrix in confusion_matrices(sweep).items()
+    ]
 
 
 def write_instrument_figures(sweep: Sweep) -> list[Path]:

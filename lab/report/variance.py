@@ -10,7 +10,7 @@ import pandas as pd
 
 from lab.analysis import Sweep
 from lab.arms import slug
-from lab.config import ClaimConfig, StreamConfig
+from lab.config import StreamConfig
 from lab.judge.variance import ALL, stream_shares
 from lab.report.curves import variance_bars
 from lab.report.style import save_figure
@@ -99,10 +99,5 @@ def write_variance(sweep: Sweep) -> None:
 
 def _write_figures(sweep: Sweep) -> None:
     for prompt_set in dict.fromkeys(sweep.variances["prompt_set"]):
-        figure, _ = variance_bars(sweep, prompt_set, _claimed_probes(sweep))
+        figure, _ = variance_bars(sweep, prompt_set, sweep.claimed_probes)
         save_figure(figure, sweep.folder / "figures", f"variance-{slug(prompt_set)}")
-
-
-def _claimed_probes(sweep: Sweep) -> list[str]:
-    claims = sweep.record.get("claims", {}).values()
-    return [probe for claim in claims for probe in ClaimConfig(**claim).probes]

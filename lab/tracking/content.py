@@ -46,7 +46,7 @@ _RUN_FILES = (
 )
 _SWEEP_FILES = (
     "sweep.json", "base.csv", "placebo.csv", "training.csv", "diversity.csv", "verdicts.csv",
-    "dose.csv", "onset.csv", "variance.csv",
+    "dose.csv", "onset.csv", "variance.csv", "confusion.csv",
 )  # fmt: skip
 _SWEEP_FOLDERS = ("report", "sheets", "contact_sheets", "figures")
 

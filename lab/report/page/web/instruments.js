@@ -2,7 +2,7 @@
 
 function instrumentTables() {
   if (!DATA.instruments.length) return null;
-  return el("details", {}, el("summary", {}, "Drift, binding, diversity, copying, false alarms"),
+  return el("details", {}, el("summary", {}, "Drift, binding, diversity, copying, false alarms, confusion matrices"),
     DATA.instruments.map(instrumentTable));
 }
 

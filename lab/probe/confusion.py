@@ -1,0 +1,263 @@
+"""Confusion matrices: what probes that name a class read off rendered pictures of every class.
+
+They say how far a reading can be trusted, as false alarms (`lab.probe.alarm`) do on the base
+model's own images. Pictures vary in size, place, turn, colour and ground, and half of them are
+slightly blurred and noisy.
+"""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from lab.probe.colour import HUES
+from lab.probe.misread import (
+    GRID_PROBES,
+    IMAGES_PER_SIZE,
+    grid_confusion,
+    grid_readings,
+    slightly_degraded,
+)
+from lab.probe.rendered import render_shape
+from lab.probe.shape import SHAPES
+from lab.probe.table import measure
+from lab.seeds import array_generator
+
+__all__ = [
+    "IMAGES_PER_CLASS",
+    "MATRICES",
+    "colour_confusion",
+    "confusions",
+    "outline_confusion",
+    "regular_grid_confusion",
+    "shape_confusion",
+]
+
+IMAGES_PER_CLASS = IMAGES_PER_SIZE  # so that grids are drawn once for misreadings and for these
+SIDE_PX = 64
+UNREADABLE = "unreadable"
+NO_COLOUR = "none"
+GRID_SIZES = (1, 2, 3, 4, 5, 6)
+OUTLINED = 0.5  # of the contour, above which an object counts as outlined
+# The share that a colour must have to be named: of the object, and of the whole image.
+LEAST_SHARE = {"": 0.5, "image_": 0.02}
+# What people call these colours: hue in degrees, saturation and value of HSV, each from and to.
+_NAMED = {
+    "red": ((-12, 10), (0.6, 1), (0.55, 1)),
+    "yellow": ((48, 60), (0.6, 1), (0.8, 1)),
+    "green": ((100, 150), (0.6, 1), (0.4, 0.9)),
+    "blue": ((212, 240), (0.6, 1), (0.5, 1)),
+    "grey": ((0, 360), (0, 0), (0.35, 0.75)),
+}
+_OTHERS = ("star", "cross", "pentagon", "bar")
+_OUTLINE = (0.025, 0.045)  # width as a share of the side
+
+Colour = tuple[int, int, int]
+
+
+def shape_confusion(num_images: int = IMAGES_PER_CLASS, side_px: int = SIDE_PX) -> pd.DataFrame:
+    """Return how often `is_shape/...` reads each shape as each shape.
+
+    Args:
+        num_images: Pictures of each; stars, crosses, pentagons and bars take turns as `other`.
+        side_px: Their side.
+
+    Returns:
+        Shares; the true shape by row, what was read by column. Rows sum to 1.
+    """
+    truths = (*SHAPES, "other")
+
+    def draw(truth: str, index: int, rng: np.random.Generator) -> np.ndarray:
+        shape = _OTHERS[index % len(_OTHERS)] if truth == "other" else truth
+        return _thing(shape, _any_colour(rng), rng, side_px)
+
+    def read(row: pd.Series[float]) -> str:
+        seen = [shape for shape in truths if row[f"is_shape/{shape}"] == 1]
+        return seen[0] if seen else UNREADABLE
+
+    return _matrix(truths, [f"is_shape/{shape}" for shape in truths], draw, read, num_images)
+
+
+def colour_confusion(
+    num_images: int = IMAGES_PER_CLASS, side_px: int = SIDE_PX, *, prefix: str = ""
+) -> pd.DataFrame:
+    """Return how often objects of each named colour are given each name.
+
+    The name is that of the largest among the hue masses and the mid-grey share.
+
+    Args:
+        num_images: Pictures of each colour, on near-white or near-black ground.
+        side_px: Their side.
+        prefix: Empty for the object's own colour (`hue_mass/...`), `image_` for the whole image's
+            (`image_hue_mass/...`).
+
+    Returns:
+        As `shape_confusion`; the column `none` stands for too little of any colour.
+    """
+    probes = {name: f"{prefix}hue_mass/{name}" for name in HUES}
+    probes["grey"] = f"{prefix}midgrey_share"
+
+    def draw(truth: str, index: int, rng: np.random.Generator) -> np.ndarray:
+        ground = rng.integers(235, 256, 3) if rng.random() < 0.5 else rng.integers(0, 25, 3)
+        shape = str(rng.choice([*SHAPES, "star"]))
+        return _thing(shape, _named_colour(truth, rng), rng, side_px, ground=ground)
+
+    def read(row: pd.Series[float]) -> str:
+        if row.isna().any():
+            return UNREADABLE
+        best = max(probes, key=lambda name: row[probes[name]])
+        return best if row[probes[best]] >= LEAST_SHARE[prefix] else NO_COLOUR
+
+    return _matrix(tuple(_NAMED), list(probes.values()), draw, read, num_images)
+
+
+def outline_confusion(num_images: int = IMAGES_PER_CLASS, side_px: int = SIDE_PX) -> pd.DataFrame:
+    """Return how often objects with and without a dark outline are read as outlined.
+
+    An object counts as outlined where `outline_coverage` exceeds a half.
+
+    Args:
+        num_images: Pictures with an outline, 2.5-4.5 % of the side wide, and as many without.
+        side_px: Their side.
+
+    Returns:
+        As `shape_confusion`, with the classes `outline` and `no outline`.
+    """
+    truths = ("outline", "no outline")
+
+    def draw(truth: str, index: int, rng: np.random.Generator) -> np.ndarray:
+        width = float(rng.uniform(*_OUTLINE)) if truth == "outline" else 0.0
+        shape = str(rng.choice([*SHAPES, "star"]))
+        return _thing(shape, _any_colour(rng), rng, side_px, outline=width)
+
+    def read(row: pd.Series[float]) -> str:
+        coverage = row["outline_coverage"]
+        return UNREADABLE if np.isnan(coverage) else truths[int(coverage <= OUTLINED)]
+
+    return _matrix(truths, ["outline_coverage"], draw, read, num_images)
+
+
+def regular_grid_confusion(
+    num_images: int = IMAGES_PER_CLASS, side_px: int = SIDE_PX
+) -> pd.DataFrame:
+    """Return how often single objects and grids of 2 to 6 cells a side are read as regular grids.
+
+    Args:
+        num_images: Pictures of each size; see `lab.probe.misread.grid_readings`.
+        side_px: Their side.
+
+    Returns:
+        As `shape_confusion`, with the classes `one object` and `grid`.
+    """
+    truths = ("one object", "grid")
+    rates = [
+        np.mean([grid_readings(n, num_images, side_px)["grid_regular"].mean() for n in sizes])
+        for sizes in (GRID_SIZES[:1], GRID_SIZES[1:])
+    ]
+    table = pd.DataFrame({truths[0]: [1 - rate for rate in rates], truths[1]: rates}, index=truths)
+    return table.rename_axis("true")
+
+
+def _labelled_grid_confusion(
+    num_images: int = IMAGES_PER_CLASS, side_px: int = SIDE_PX, *, probe: str
+) -> pd.DataFrame:
+    table = grid_confusion(probe, GRID_SIZES, num_images, side_px)
+    return table.rename(index="{:g}".format, columns="{:g}".format)
+
+
+# Matrix -> the probes whose readings it shows, and the function that draws and reads.
+MATRICES: dict[str, tuple[tuple[str, ...], Callable[[int, int], pd.DataFrame]]] = {
+    "shape": (tuple(f"is_shape/{shape}" for shape in (*SHAPES, "other")), shape_confusion),
+    **{
+        f"{prefix}colour": (
+            (*(f"{prefix}hue_mass/{name}" for name in HUES), f"{prefix}midgrey_share"),
+            partial(colour_confusion, prefix=prefix),
+        )
+        for prefix in LEAST_SHARE
+    },
+    "outline": (("outline_coverage",), outline_confusion),
+    "grid_regular": (("grid_regular",), regular_grid_confusion),
+    **{probe: ((probe,), partial(_labelled_grid_confusion, probe=probe)) for probe in GRID_PROBES},
+}
+
+
+def confusions(
+    probes: Iterable[str], side_px: int = SIDE_PX, num_images: int = IMAGES_PER_CLASS
+) -> dict[str, pd.DataFrame]:
+    """Return the confusion matrices of some probes.
+
+    On one core a matrix takes about a second at 64 px, those of grids four together.
+
+    Args:
+        probes: Names of probes; those that name no class have none.
+        side_px: Side of the pictures: that of the images which the probes are used on.
+        num_images: Pictures of each class.
+
+    Returns:
+        Matrix by its name, in the order of `MATRICES`.
+    """
+    wanted = set(probes)
+    return {
+        name: compute(num_images, side_px)
+        for name, (own, compute) in MATRICES.items()
+        if wanted & set(own)
+    }
+
+
+def _matrix(
+    truths: Sequence[str],
+    probes: Sequence[str],
+    draw: Callable[[str, int, np.random.Generator], np.ndarray],
+    read: Callable[[pd.Series[float]], str],
+    num_images: int,
+) -> pd.DataFrame:
+    """Draw and read every class; columns are the classes, then what else was read."""
+    shares = {}
+    for number, truth in enumerate(truths):
+        images = [
+            draw(truth, index, array_generator(number, "probe", index))
+            for index in range(num_images)
+        ]
+        answers = measure(np.stack(images), names=probes).apply(read, axis="columns")
+        shares[truth] = answers.value_counts(normalize=True)
+    table = pd.DataFrame(shares).T.rename_axis("true")
+    others = [column for column in (NO_COLOUR, UNREADABLE) if column in table]
+    return table.reindex(columns=[*truths, *others]).fillna(0.0)
+
+
+def _thing(
+    shape: str,
+    colour: Colour,
+    rng: np.random.Generator,
+    side_px: int,
+    *,
+    ground: np.ndarray | None = None,
+    outline: float = 0.0,
+) -> np.ndarray:
+    """Draw one object on light ground unless another is given, half of the time degraded."""
+    red, green, blue = (int(v) for v in (rng.integers(150, 256, 3) if ground is None else ground))
+    drawn = render_shape(
+        shape,
+        side_px=side_px,
+        size=rng.uniform(0.5, 0.8),
+        centre=(rng.uniform(0.42, 0.58), rng.uniform(0.42, 0.58)),
+        degrees=rng.uniform(0, 360),
+        colour=colour,
+        background=(red, green, blue),
+        outline=outline,
+    )
+    return slightly_degraded(drawn, rng) if rng.random() < 0.5 else drawn
+
+
+def _any_colour(rng: np.random.Generator) -> Colour:
+    return _named_colour(str(rng.choice(list(_NAMED))), rng)
+
+
+def _named_colour(name: str, rng: np.random.Generator) -> Colour:
+    hue, saturation, value = (float(rng.uniform(*limits)) for limits in _NAMED[name])
+    red, green, blue = colorsys.hsv_to_rgb(hue / 360 % 1, saturation, value)
+    return round(255 * red), round(255 * green), round(255 * blue)

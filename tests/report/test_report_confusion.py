@@ -1,0 +1,61 @@
+"""Confusion matrices of a sweep's claims as a table, figures and on the page."""
+
+import json
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from lab.analysis import open_sweep
+from lab.report.confusion import confusion_matrices, write_confusions
+from lab.report.figures import confusion_figure
+from lab.report.instruments import instruments
+
+
+def test_a_sweep_shows_the_matrices_of_its_claims_and_no_others(make_sweep_folder, monkeypatch):
+    monkeypatch.setattr("lab.report.confusion.IMAGES_PER_CLASS", 4)
+    folder = make_sweep_folder(seeds=1, images=1, claims=False)
+    claim = {"statement": "redder", "probe": "hue_mass/red", "prompts": "trigger"}
+    record = json.loads((folder.path / "sweep.json").read_text())
+    claims = {"colour": claim, "ground": claim | {"probe": "border_lightness"}}
+    (folder.path / "sweep.json").write_text(json.dumps(record | {"claims": claims}))
+    write_confusions(open_sweep(folder.name, folder.root))
+
+    sweep = open_sweep(folder.name, folder.root)
+    assert set(sweep.confusions["matrix"]) == {"colour"}
+    assert (sweep.confusions["num_images"] == 4).all()
+    matrix = confusion_matrices(sweep)["colour"]
+    assert list(matrix.index) == ["red", "yellow", "green", "blue", "grey"]
+    assert list(matrix)[:5] == list(matrix.index)
+    assert matrix.loc["red", "red"] > 0.9
+    assert matrix.sum(axis=1).to_list() == pytest.approx([1] * 5)
+    [table] = [item for item in instruments(sweep) if item.title.startswith("Confusion")]
+    assert table.title == "Confusion matrix: colour"
+    assert table.table.equals(matrix)
+    figures = {path.name for path in (folder.path / "figures").glob("confusion-*")}
+    assert figures == {"confusion-colour.svg", "confusion-colour.png"}
+
+    (folder.path / "sweep.json").write_text(json.dumps(record))
+    write_confusions(open_sweep(folder.name, folder.root))
+    assert not (folder.path / "confusion.csv").exists()
+    assert not list((folder.path / "figures").glob("confusion-*"))
+    assert confusion_matrices(open_sweep(folder.name, folder.root)) == {}
+
+
+def test_numbers_of_cells_stay_words_in_the_table(make_sweep_folder):
+    folder = make_sweep_folder(seeds=1, images=1, claims=False)
+    cells = {"matrix": "grid_size", "true": ["1", "2"], "read": "1", "share": [1.0, 0.5]}
+    pd.DataFrame(cells).to_csv(folder.path / "confusion.csv", index=False)
+    matrix = confusion_matrices(open_sweep(folder.name, folder.root))["grid_size"]
+    assert matrix.loc["2", "1"] == 0.5
+
+
+def test_the_figure_names_what_was_drawn_and_what_was_read():
+    matrix = pd.DataFrame([[0.9, 0.1], [0.0, 1.0]], index=["yes", "no"], columns=["yes", "no"])
+    figure, table = confusion_figure(matrix, "image_colour")
+    assert isinstance(figure, Figure)
+    assert table.equals(matrix)
+    axes = figure.axes[0]
+    assert axes.get_title(loc="left") == "What is read as what: image colour"
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["yes", "no"]
+    assert {text.get_text() for text in axes.texts} == {"0.9", "0.1", "0", "1"}
