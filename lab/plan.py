@@ -11,11 +11,13 @@ from lab.arms import Arm, Job, arms_of, flatten
 from lab.compose import PROJECT
 from lab.config import RunConfig
 from lab.dataset import Dataset, dataset_mistakes, find_dataset
-from lab.errors import LabError
+from lab.errors import LabError, unknown
 from lab.identity import content_id
 from lab.model.fingerprint import find_folder, fingerprint
 from lab.placebo import find_placebo
 from lab.probe import PROBE_SCHEMA
+from lab.probe.encoder_folder import SIMILARITY, encoder_mistakes
+from lab.probe.model import MODEL_PROBES
 from lab.sample.request import run_requests, sampler_id
 from lab.settings import find_mistakes, identity_of
 from lab.share import find_twin
@@ -136,9 +138,27 @@ def run_mistakes(config: RunConfig) -> list[str]:
             find_folder(config.model)
         except LabError as error:
             found += error.mistakes
-    encoder = config.probe.encoder
-    if encoder and not (Path(encoder) / "config.json").is_file():
-        found.append(f"probe.encoder must be a folder with an image encoder, got {encoder!r}")
+    if config.probe.encoder:
+        found += encoder_mistakes(config.probe.encoder)
+    return found + _probe_mistakes(config)
+
+
+def _probe_mistakes(config: RunConfig) -> list[str]:
+    """Return which probes are asked for that nothing measures, before hours are spent."""
+    from lab.probe import PROBES
+
+    names = config.probe.names
+    found = [f"probe.names: {unknown('probe', n, PROBES)}" for n in names if n not in PROBES]
+    always = {*MODEL_PROBES, *([SIMILARITY] if config.probe.encoder else [])}
+    known = {*PROBES, *always}
+    measured = {*names, *always} if names else known
+    for name, claim in config.experiment.claims.items():
+        prefix = f"experiment.claims.{name}"
+        for probe in claim.probes:
+            if probe not in known:
+                found.append(f"{prefix}: {unknown('probe', probe, known)}")
+            elif probe not in measured:
+                found.append(f"probe.names must hold {probe}, which {prefix} reads")
     return found
 
 

@@ -36,12 +36,25 @@ def mistakes(capsys, tmp_path):
         ("model=gpt", "model 'gpt' not found; available: embedded, path, sd15"),
         ("model=path", "model.path must be given"),
         ("nonsense", "'nonsense' must be key=value"),
+        (
+            "experiment.claims.layout_tagged.probe=layout",
+            "experiment.claims.layout_tagged: probe 'layout' not found; did you mean layout_ncc?",
+        ),
+        ("probe.encoder=lab", "probe.encoder must be a folder with an image encoder, got 'lab'"),
         ("sample.num_images=20", "sample.num_images must be a multiple of sample.batch_size (16)"),
     ],
 )
 def test_each_mistake_is_one_line_that_names_key_rule_and_value(mistakes, override, line):
     [printed] = mistakes("sweep", EXPERIMENT, override)
     assert line in printed
+
+
+def test_probes_that_claims_read_must_be_measured(mistakes):
+    first, *others = mistakes("plan", EXPERIMENT, "probe.names=[midgray_share,layout_ncc]")
+    assert "probe.names: probe 'midgray_share' not found; did you mean midgrey_share?" in first
+    expected = "probe.names must hold hue_mass/red, which experiment.claims.colour_bound reads"
+    assert expected in others
+    assert not any("layout_ncc" in line for line in others)
 
 
 def test_all_mistakes_are_reported_at_once(mistakes):

@@ -10,36 +10,28 @@ import numpy as np
 import pandas as pd
 import torch
 from PIL import Image
-from transformers import AutoConfig, AutoModel, AutoTokenizer
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 
-from lab.errors import LabError
+from lab.errors import LabError, raise_if
+from lab.probe.encoder_folder import ENCODER_PROBES, encoder_mistakes
 from lab.probe.reference import Reference
-from lab.probe.spec import Probe
 from lab.seeds import array_generator
 
-__all__ = ["PROBES", "Encoder", "kernel_distance", "load_encoder", "measure_encoder"]
+__all__ = ["Encoder", "kernel_distance", "load_encoder", "measure_encoder"]
 
 BATCH_SIZE = 32
 NUM_PERMUTATIONS = 500
-MODEL_TYPES = ("clip", "dinov2")
 # ImageNet's, which DINOv2 was trained with; a folder's own preprocessor_config.json comes first.
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-PROBES = (
-    Probe("encoder/training_similarity", "cosine", "higher", -1, 1,
-          "mean cosine similarity of the encoder's features to the training images'",
-          "DINO score of DreamBooth, https://arxiv.org/abs/2208.12242"),
-    Probe("encoder/text_alignment", "cosine", "higher", -1, 1,
-          "cosine similarity of CLIP's image and text features; the text describes what the "
-          "trigger stands for", "CLIP score, https://arxiv.org/abs/2104.08718"),
-)  # fmt: skip
 
 
 class Encoder:
     """A frozen image encoder on the CPU.
 
     Args:
-        folder: Holds `config.json` and the weights of a DINOv2 or a CLIP model.
+        folder: Holds `config.json` and the weights of a DINOv2 or a CLIP model, whole or its image
+            half alone.
         model: The model.
         side_px: What images are resized to.
         mean: Subtracted from each channel in [0, 1].
@@ -62,7 +54,7 @@ class Encoder:
 
     @property
     def reads_text(self) -> bool:
-        """Whether it is a CLIP model."""
+        """Whether it is a whole CLIP model."""
         return hasattr(self.model, "get_text_features")
 
     @torch.no_grad()
@@ -98,19 +90,13 @@ def load_encoder(folder: str | Path) -> Encoder:
     """Read an encoder from a local folder; nothing is ever downloaded.
 
     Raises:
-        LabError: If there is no such folder, or it holds neither a DINOv2 nor a CLIP model.
+        LabError: If there is no such folder, it holds neither a DINOv2 nor a CLIP model, or its
+            weights are not whole or not in safetensors.
     """
     folder = Path(folder)
-    if not (folder / "config.json").is_file():
-        raise LabError(
-            f"probe.encoder must be a folder with an image encoder, got {str(folder)!r}"
-        )
+    raise_if(encoder_mistakes(folder))
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    if config.model_type not in MODEL_TYPES:
-        raise LabError(
-            f"probe.encoder must hold one of {', '.join(MODEL_TYPES)}, got {config.model_type!r}"
-        )
-    model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+    model = _read_model(folder)
     vision = getattr(config, "vision_config", config)
     settings = folder / "preprocessor_config.json"
     written = json.loads(settings.read_text()) if settings.is_file() else {}
@@ -121,6 +107,23 @@ def load_encoder(folder: str | Path) -> Encoder:
         written.get("image_mean", _MEAN),
         written.get("image_std", _STD),
     )
+
+
+def _read_model(folder: Path) -> PreTrainedModel:
+    try:
+        model, found = AutoModel.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise LabError(f"probe.encoder {str(folder)!r} cannot be read: {reason}") from error
+    if found["missing_keys"]:  # they would be random numbers
+        lacking = ", ".join(sorted(found["missing_keys"])[:3])
+        raise LabError(
+            f"probe.encoder must hold all weights of its model; {str(folder)!r} lacks "
+            f"{len(found['missing_keys'])}, such as {lacking}"
+        )
+    return model
 
 
 def measure_encoder(
@@ -143,11 +146,12 @@ def measure_encoder(
     """
     features = encoder.image_features(images)
     training = encoder.image_features(reference.images)
-    columns = {PROBES[0].name: (features @ training.T).mean(axis=1)}
+    similarity, alignment = ENCODER_PROBES
+    columns = {similarity: (features @ training.T).mean(axis=1)}
     if texts is not None:
         if not encoder.reads_text:
-            raise LabError(f"{PROBES[1].name} needs a CLIP model in probe.encoder")
-        columns[PROBES[1].name] = (features * encoder.text_features(texts)).sum(axis=1)
+            raise LabError(f"{alignment} needs a CLIP model in probe.encoder")
+        columns[alignment] = (features * encoder.text_features(texts)).sum(axis=1)
     return pd.DataFrame(columns)
 
 
