@@ -6,10 +6,12 @@ Columns that hold a setting carry its key (`adapter.rank`); probes carry their o
 
 from __future__ import annotations
 
+import atexit
+import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Any
 
 import pandas as pd
@@ -170,8 +172,8 @@ def open_sweep(name: str, runs: str | Path = "runs", *, tracking_uri: str | None
     Args:
         name: The experiment's name.
         runs: The folder of all results.
-        tracking_uri: The address of an MLflow store to read from instead of `runs`. The tables are
-            the same; image files stay there, so that no `path` leads to one.
+        tracking_uri: The address of an MLflow store to read from instead of `runs`. What it has of
+            the sweep, images too, is downloaded to a folder that is removed when Python ends.
 
     Returns:
         The sweep. Runs that failed or have not finished are in `runs` with their status and have
@@ -183,9 +185,10 @@ def open_sweep(name: str, runs: str | Path = "runs", *, tracking_uri: str | None
     if tracking_uri is not None:
         from lab.tracking.fetch import fetch_experiment
 
-        with TemporaryDirectory() as fetched:
-            fetch_experiment(name, tracking_uri, Path(fetched))
-            return open_sweep(name, fetched)
+        fetched = Path(mkdtemp(prefix="lab-sweep-"))
+        atexit.register(shutil.rmtree, fetched, ignore_errors=True)
+        fetch_experiment(name, tracking_uri, fetched)
+        return open_sweep(name, fetched)
     root = Path(runs).resolve()
     folder = root / name
     if not (folder / "sweep.json").is_file():

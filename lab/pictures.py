@@ -11,9 +11,10 @@ from lab.analysis import Sweep, open_sweep
 from lab.browser import Browser
 from lab.config import TrackingConfig
 from lab.errors import LabError
+from lab.report.page import write_page
 from lab.report.sheets import sample_sheet
 from lab.tracking import mirror_sweep, tracking_uri
-from lab.tracking.ui import running_ui
+from lab.tracking.ui import chart_links, running_ui
 
 __all__ = ["take_pictures"]
 
@@ -40,7 +41,7 @@ def take_pictures(
 
     Args:
         name: The experiment.
-        runs: The folder of all results.
+        runs: The folder of all results; without the experiment's own, a server is read instead.
         tracking: Where runs are mirrored to.
         folder: Where the pictures go: `<name>-page.webp`, `<name>-mlflow.webp` and
             `<name>-sheet.webp`, each below 300 kB.
@@ -53,13 +54,19 @@ def take_pictures(
         LabError: If the sweep is not finished, the prompt was not drawn, or there is no Chromium.
         TrackingUnreachable: If the MLflow UI cannot be started.
     """
-    sweep = open_sweep(name, runs)
+    uri = tracking_uri(tracking, runs)
+    # Without run folders everything is on the server.
+    remote = uri.startswith("http") and not (runs / name / "sweep.json").is_file()
+    sweep = open_sweep(name, runs, tracking_uri=uri if remote else None)
     page = sweep.folder / "report" / "index.html"
+    if remote:
+        write_page(sweep, page)
     if not page.is_file():
         raise LabError(f"{page} is missing: run `make sweep EXP={name}` first")
     sheet = _sheet(sweep, prompt)
+    link = chart_links(uri, name)[name] if remote else mirror_sweep(sweep.folder, uri, runs)
     with Browser() as browser:
-        taken = {"page": _page(browser, page), "mlflow": _mlflow(browser, sweep, runs, tracking)}
+        taken = {"page": _page(browser, page), "mlflow": _mlflow(browser, link, uri, runs)}
     folder.mkdir(parents=True, exist_ok=True)
     taken["sheet"] = sheet
     return [_save(picture, folder / f"{name}-{kind}.webp") for kind, picture in taken.items()]
@@ -73,10 +80,8 @@ def _page(browser: Browser, page: Path) -> Image.Image:
     return _read(browser.picture((0, 0, _WIDTH_PX, min(end, _TALLEST_PX))))
 
 
-def _mlflow(browser: Browser, sweep: Sweep, runs: Path, tracking: TrackingConfig) -> Image.Image:
-    """Show the chart view that `make ui` links to, from a server of its own."""
-    uri = tracking_uri(tracking, runs)
-    link = mirror_sweep(sweep.folder, uri, runs)
+def _mlflow(browser: Browser, link: str, uri: str, runs: Path) -> Image.Image:
+    """Show the chart view that `make ui` links to; the lab's own store gets a server for it."""
     if link.startswith("http"):
         return _chart_view(browser, link)
     with running_ui(uri, runs) as (address, _):

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 from lab.arms import flatten
 from lab.store import RunFolder, read_json
 from lab.tracking.samples import (
+    ImageRow,
     Point,
     image_rows,
     metric_key,
@@ -26,7 +27,7 @@ from lab.tracking.samples import (
 __all__ = ["Content", "as_text", "base_content", "experiment_content", "run_content"]
 
 # Raise it when the same files shall be mirrored differently: every run is then mirrored again.
-_LAYOUT = 1
+_LAYOUT = 2
 # Parts of a configuration that are the same for all runs of an experiment, or say where they lie.
 # They are in the artifact `config.json`.
 _NO_PARAMETERS = ("experiment.", "paths.", "tracking.")
@@ -67,6 +68,7 @@ class Content:
         files: Files to store, each with its place among the artifacts ("" is the top).
         tables: File name to a table as the JSON that MLflow's table view reads.
         pictures: Image key and step to the images shown together there.
+        images: All image files, which are stored together.
         dataset: Name, hash and captions of the training set.
         digest: Of everything above, as far as it comes from files.
     """
@@ -82,6 +84,7 @@ class Content:
     files: list[tuple[Path, str]] = field(default_factory=list)
     tables: dict[str, str] = field(default_factory=dict)
     pictures: dict[tuple[str, int], list[Path]] = field(default_factory=dict)
+    images: list[Path] = field(default_factory=list)
     dataset: tuple[str, str, list[str]] | None = None
     digest: str = ""
 
@@ -114,6 +117,7 @@ def run_content(folder: Path, runs: Path) -> Content | None:
         points=[*_history(folder), *_checks(folder), *probe_means(images), *_of_model(folder)],
         files=_run_files(folder),
         pictures=pictures_of(images),
+        images=_files_of(images),
         dataset=_dataset(about, config, runs),
     )
     if done is None and failure is not None:
@@ -126,13 +130,15 @@ def run_content(folder: Path, runs: Path) -> Content | None:
 def base_content(folder: Path, runs: Path, record: Mapping[str, Any]) -> Content | None:
     """Read the images of the base model, the reference of every arm; None before there are any."""
     rows = read_table(folder / "base.csv")
-    images = image_rows((row for row in rows if row["role"] == "base"), runs)
+    drawn = image_rows(rows, runs)
+    images = [image for image, row in zip(drawn, rows, strict=True) if row["role"] == "base"]
     if not images:
         return None
     # The base model stands before the arms: MLflow orders runs by the time they began.
     start = datetime.fromisoformat(record["started"]).timestamp()
     content = Content("base", "base model, no adapter", start, tags={"lab.role": "base"})
     content.points, content.pictures = probe_means(images), pictures_of(images)
+    content.images = _files_of(drawn)
     content.digest = _digest(content)
     return content
 
@@ -152,6 +158,8 @@ def experiment_content(
     tags["mlflow.source.git.commit"] = record.get("git_commit") or ""
     content = Content("summary", "summary", begun, max(ended - begun, 0.0))
     content.tags, content.files, content.tables = tags, files, tables
+    taught = [folder.parent / row["file"] for row in read_table(folder / "training.csv")]
+    content.images = [path for path in dict.fromkeys(taught) if path.exists()]
     content.digest = _digest(content)
     return content
 
@@ -159,6 +167,11 @@ def experiment_content(
 def _run_files(folder: Path) -> list[tuple[Path, str]]:
     files = [(folder / name, "") for name in _RUN_FILES if (folder / name).exists()]
     return files + [(path, "snapshots") for path in sorted(folder.glob("snapshots/*"))]
+
+
+def _files_of(images: Sequence[ImageRow]) -> list[Path]:
+    """Return the files that are there, each once: a prompt may be in two sets."""
+    return [path for path in dict.fromkeys(image.path for image in images) if path.exists()]
 
 
 def _parameters(config: dict[str, Any], levels: Mapping[str, Any]) -> dict[str, str]:
@@ -247,7 +260,8 @@ def _digest(content: Content) -> str:
         for (key, step), paths in content.pictures.items()
         for path in paths
     ]
-    for path, place in [*content.files, *shown]:
+    kept = [(path, path.parent.name) for path in content.images]
+    for path, place in [*content.files, *shown, *kept]:
         digest.update(f"\0{place}/{path.name} {path.stat().st_size} ".encode())
         if path.suffix in (".json", ".csv", ".html"):
             digest.update(path.read_bytes())

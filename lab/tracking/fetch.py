@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.errors import LabError, unknown
+from lab.tracking.archive import ARCHIVE, unpack_images
 from lab.tracking.store import connect, reported
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ _TABLES = (".json", ".csv")
 
 
 def fetch_experiment(name: str, uri: str, runs: Path) -> None:
-    """Download the tables of an experiment to `runs/<name>`: all but images and adapters.
+    """Download an experiment as run folders: tables to `runs/<name>`, images to their places.
+
+    Adapters, sheets and the page stay in the store.
 
     Args:
         name: The experiment's name.
@@ -38,8 +41,8 @@ def fetch_experiment(name: str, uri: str, runs: Path) -> None:
         for run in _all_runs(client, experiment.experiment_id):
             key = run.data.tags.get("lab.run_id", "")
             folder = runs / name if key == "summary" else runs / name / key
-            if key and key != "base":
-                _download_tables(client, run.info.run_id, folder)
+            if key:
+                _download(client, run.info.run_id, folder, runs)
 
 
 def _all_runs(client: MlflowClient, experiment_id: str) -> list[Run]:
@@ -53,8 +56,12 @@ def _all_runs(client: MlflowClient, experiment_id: str) -> list[Run]:
             return found
 
 
-def _download_tables(client: MlflowClient, run_id: str, folder: Path) -> None:
+def _download(client: MlflowClient, run_id: str, folder: Path, runs: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for artifact in client.list_artifacts(run_id):
         if not artifact.is_dir and artifact.path.endswith(_TABLES):
             client.download_artifacts(run_id, artifact.path, str(folder))
+        elif artifact.path == ARCHIVE:
+            packed = Path(client.download_artifacts(run_id, artifact.path, str(folder)))
+            unpack_images(packed, runs)
+            packed.unlink()

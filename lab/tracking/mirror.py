@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lab.config import TrackingConfig
 from lab.store import read_json
+from lab.tracking.archive import pack_images
 from lab.tracking.content import (
     Content,
     base_content,
@@ -109,7 +111,7 @@ class _Experiment:
     """
 
     def __init__(self, name: str, uri: str, runs: Path) -> None:
-        self._uri = uri
+        self._uri, self._runs = uri, runs
         self._client: MlflowClient = connect(uri)
         with reported(uri):
             self.id = self._find(name, artifact_location(uri, runs, name))
@@ -177,6 +179,10 @@ class _Experiment:
             client.log_batch(run_id, metrics=metrics)
         for path, place in content.files:
             client.log_artifact(run_id, str(path), place or None)
+        if content.images:
+            with TemporaryDirectory() as folder:
+                packed = pack_images(content.images, self._runs, Path(folder))
+                client.log_artifact(run_id, str(packed))
         for name, table in content.tables.items():
             client.log_text(run_id, table, name)
         if content.tables:

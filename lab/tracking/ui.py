@@ -20,7 +20,7 @@ from lab.config import TrackingConfig
 from lab.tracking.store import ENVIRONMENT, connect, reported, tracking_uri
 from lab.tracking.view import view_link
 
-__all__ = ["free_port", "running_ui", "serve_ui", "ui_command"]
+__all__ = ["chart_links", "free_port", "running_ui", "serve_ui", "ui_command"]
 
 _FIRST_PORT, _NUM_PORTS = 5000, 100
 _PATIENCE_SECONDS = 300.0  # it takes 8, and minutes beside a sweep on every core
@@ -50,7 +50,7 @@ def serve_ui(config: TrackingConfig, runs: Path, experiment: str = "") -> None:
     """
     console = Console(soft_wrap=True, highlight=False)
     uri = tracking_uri(config, runs)
-    links = _links(uri, experiment)
+    links = chart_links(uri, experiment)
     if uri.startswith(("http://", "https://")):
         _print_links(console, "", links)
         return
@@ -124,7 +124,12 @@ def _wait_until_it_answers(address: str, server: subprocess.Popen[bytes], log: P
     raise OSError(f"no answer in {_PATIENCE_SECONDS:.0f} seconds, see {log}")
 
 
-def _links(uri: str, experiment: str) -> dict[str, str]:
+def chart_links(uri: str, experiment: str) -> dict[str, str]:
+    """Return the link of an experiment's chart view; of the latest ones where there is none such.
+
+    Raises:
+        TrackingUnreachable: If the store cannot be used.
+    """
     client = connect(uri)
     with reported(uri):
         found = client.search_experiments(order_by=["last_update_time DESC"])

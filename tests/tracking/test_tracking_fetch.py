@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -20,6 +22,8 @@ def test_sweep_read_from_the_store_alone_equals_the_run_folders(mirrored, uri):
     assert remote.record == local.record
     for name in ("runs", "losses", "checks", "verdicts"):
         pd.testing.assert_frame_equal(getattr(remote, name), getattr(local, name))
+    for there, here in zip(remote.images["path"], local.images["path"], strict=True):
+        assert Path(there).read_bytes() == Path(here).read_bytes()
     pd.testing.assert_frame_equal(
         remote.images.drop(columns="path"), local.images.drop(columns="path")
     )

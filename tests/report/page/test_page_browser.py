@@ -1,5 +1,7 @@
 """The page as a person uses it, in a headless Chromium."""
 
+import json
+
 import pandas as pd
 import pytest
 
@@ -329,3 +331,47 @@ def test_a_page_without_its_picture_files_says_where_they_are(
     browser.wait("document.querySelector('#top .alert')")
     assert "folder “pictures”" in browser.js("document.querySelector('#top .alert').innerText")
     browser.events.clear()  # what complained of the missing files
+
+
+# What MLflow does with an HTML artifact: a frame that may run scripts and has no origin. What
+# happens in it is reported by messages, the only thing that leaves such a frame.
+FRAMED = """(() => {
+  const frame = document.createElement('iframe');
+  frame.sandbox = 'allow-scripts';
+  window.reports = [];
+  addEventListener('message', (event) => window.reports.push(event.data));
+  frame.src = URL.createObjectURL(new Blob([%s], { type: 'text/html' }));
+  document.body.append(frame);
+})()"""
+REPORTER = """<script>
+const report = (kind, text) => parent.postMessage([kind, String(text)], '*');
+addEventListener('error', (event) => report('error', event.message), true);
+console.error = (...words) => report('error', words.join(' '));
+addEventListener('load', () => {
+  const rows = () => [...document.querySelectorAll('#grid tbody th[scope=row]')]
+    .map((x) => x.innerText.trim()).join('|');
+  report('before', rows());
+  const label = [...document.querySelectorAll('#controls .field')]
+    .find((x) => x.firstChild.textContent === 'Rows');
+  const select = label.querySelector('select');
+  select.value = 'prompt';
+  select.dispatchEvent(new Event('change', { bubbles: true }));
+  report('after', rows());
+});
+</script>"""
+
+
+def test_works_in_the_frame_in_which_mlflow_shows_artifacts(browser, make_sweep_folder):
+    folder = make_sweep_folder(seeds=1, images=1)
+    page = write_page(open_sweep(folder.name, folder.root), folder.path / "report" / "index.html")
+    framed = page.read_text(encoding="utf-8").replace("<body>", "<body>" + REPORTER)
+    host = folder.path / "host.html"
+    host.write_text("<!doctype html><title>host</title><body></body>", encoding="utf-8")
+    browser.open(host.as_uri())
+    browser.js(FRAMED % json.dumps(framed))
+    browser.wait("window.reports.some(([kind]) => kind === 'after')")
+    assert browser.js("window.reports") == [
+        ["before", "base model|template=monster|template={colour} monster"],
+        ["after", "monster|red monster|green monster|blue monster|a dog|(empty prompt)"],
+    ]
+    assert browser.complaints() == []
