@@ -1,15 +1,25 @@
-"""The effect of every single training seed behind a verdict."""
+"""Effects beside the verdicts: of single training seeds, and of arms that nobody asked about."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pandas as pd
 
 from lab.analysis import Sweep
 from lab.config import ClaimConfig
+from lab.errors import LabError
+from lab.judge import judge
 from lab.judge.evidence import build_evidence
 from lab.judge.values import claim_values, twin_of
 
-__all__ = ["seed_effects"]
+__all__ = ["seed_effects", "unasked_effects"]
+
+_EFFECT = (
+    "claim", "arm", "learning_index", "li_low", "li_high",
+    "effect", "effect_low", "effect_high", "unit",
+)  # fmt: skip
 
 
 def seed_effects(sweep: Sweep) -> pd.DataFrame:
@@ -24,9 +34,7 @@ def seed_effects(sweep: Sweep) -> pd.DataFrame:
         about values outside the training support.
     """
     rows = []
-    claims = {
-        name: ClaimConfig(**settings) for name, settings in sweep.record.get("claims", {}).items()
-    }
+    claims = _claims(sweep)
     for name, verdicts in (
         sweep.verdicts.groupby("claim", sort=False) if len(sweep.verdicts) else ()
     ):
@@ -48,3 +56,47 @@ def seed_effects(sweep: Sweep) -> pd.DataFrame:
                 for seed, effect in zip(evidence.cells.train_seeds, means, strict=True)
             ]
     return pd.DataFrame(rows, columns=["claim", "arm", "train_seed", "effect"])
+
+
+def unasked_effects(sweep: Sweep) -> pd.DataFrame:
+    """Return what was measured, by each claim's own yardstick, in arms it does not speak of.
+
+    A claim that speaks of one arm is answered there alone; beside the answer a reader wants to see
+    the same measure in the other arms. These are comparisons and no verdicts: how far another arm
+    went towards what the (first) arm that was asked has in its training images.
+
+    Args:
+        sweep: A sweep; without verdicts the frame is empty.
+
+    Returns:
+        One row per claim and arm without a verdict: `claim`, `arm`, and as in the verdict table
+        `learning_index`, `li_low`, `li_high`, `effect`, `effect_low`, `effect_high`, `unit`.
+        Claims that compare two arms or training steps are left out, and those that cannot be
+        read in every arm.
+    """
+    tables = []
+    judged = set(sweep.verdicts["claim"]) if len(sweep.verdicts) else set()
+    for name, claim in _claims(sweep).items():
+        if name not in judged or not claim.arm or claim.twin or claim.kind == "earlier":
+            continue
+        asked = sweep.verdicts.loc[sweep.verdicts["claim"] == name, "arm"]
+        everywhere = replace(claim, arm={}, target=_target(sweep, name, claim, asked.iloc[0]))
+        try:
+            table = judge(sweep.measurements, {name: everywhere}, checks=sweep.checks)
+        except LabError:
+            continue
+        tables.append(table.loc[~table["arm"].isin(asked), list(_EFFECT)])
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=_EFFECT)
+
+
+def _target(sweep: Sweep, name: str, claim: ClaimConfig, arm: str) -> float | None:
+    """Return what the arm's training images have of a claim; None where nothing is aimed at."""
+    values = claim_values(sweep.measurements, name, claim)
+    evidence = build_evidence(name, claim, arm, values, sweep.checks, float("nan"))
+    target = evidence.scale + evidence.cells.base.mean() if evidence.cells.base.size else np.nan
+    return float(target) if np.isfinite(target) else None
+
+
+def _claims(sweep: Sweep) -> dict[str, ClaimConfig]:
+    claims = sweep.record.get("claims", {})
+    return {name: ClaimConfig(**settings) for name, settings in claims.items()}

@@ -9,7 +9,7 @@ import pandas as pd
 
 from lab.analysis import Sweep
 from lab.probe import PROBES
-from lab.report.effects import seed_effects
+from lab.report.effects import seed_effects, unasked_effects
 from lab.report.instruments import Instrument, instruments
 from lab.report.page.pictures import Pictures
 
@@ -43,6 +43,7 @@ def page_content(sweep: Sweep, pictures: Pictures) -> dict[str, Any]:
         "config": _common_settings(sweep),
         "images": _images(sweep, pictures),
         "verdicts": _verdicts(sweep),
+        "unasked": _table(sweep, unasked_effects(sweep)),
         "doses": _table(sweep, sweep.doses),
         "onsets": _table(sweep, sweep.onsets),
         "instruments": [_instrument(item) for item in instruments(sweep)],

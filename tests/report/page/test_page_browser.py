@@ -1,6 +1,7 @@
 """The page as a person uses it, in a headless Chromium."""
 
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -63,7 +64,8 @@ def test_in_short_shows_training_prompts_and_answers_side_by_side(browser, page)
         "blue monster",
     ]
     asked = browser.js(texts % "tr[data-claim=colour_bound] td:not(.nothing)")
-    assert asked == ["not asked", "● learned"]
+    assert asked[0].startswith("−1 % (")  # for comparison: nobody asked
+    assert asked[1].startswith("● learned")
     # One training seed and one noise: a row differs by the adapter alone.
     titles = browser.js(
         "[...document.querySelector('.short-pictures').querySelectorAll('td')]"
@@ -95,6 +97,21 @@ def test_arms_that_were_answered_differently_are_named(browser, page, make_sweep
     assert browser.js("document.querySelector('.contrasts li').innerText") == (
         "The background becomes white: learned with template=monster; "
         "not learned with template={colour} monster"
+    )
+
+
+def test_an_arm_that_was_not_asked_shows_the_same_measure_for_comparison(browser, page):
+    browser.open(page)
+    cells = "[...document.querySelectorAll('[data-claim=colour_bound] td')].slice(1)"
+    plain, coloured = browser.js(f"{cells}.map(x => x.innerText)")
+    assert "learned" not in plain
+    assert re.fullmatch(r"−?\d+ % \(−?\d+ to −?\d+\)", plain)
+    assert re.fullmatch(r"● learned\s*\d+ % \(\d+ to \d+\)", coloured)
+    differ = "[...document.querySelectorAll('.contrasts li')].map(x => x.innerText)"
+    assert any(
+        line.startswith("The colour in the prompt decides the colour of the picture: template=")
+        and plain in line
+        for line in browser.js(differ)
     )
 
 

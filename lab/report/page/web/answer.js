@@ -86,7 +86,14 @@ function claimBlock(claim) {
     el("h3", {}, sentence(rows[0].statement)),
     el("p", { class: "quiet" }, "read on ", quoted(prompts, 4),
       asked.article ? ` · the article read: ${asked.article}` : ""),
-    rows.map(verdictLine));
+    rows.map(verdictLine),
+    DATA.unasked.filter((row) => row.claim === claim).map(comparisonLine));
+}
+
+// An arm that nobody asked about, by the same yardstick: no verdict.
+function comparisonLine(row) {
+  return el("div", { class: "line" }, armName(row.arm), el("span", { class: "quiet" }, "for comparison"),
+    onWay(row.claim) ? effectPlot(row) : el("span", { class: "quiet no-plot" }, effectText(row)));
 }
 
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);

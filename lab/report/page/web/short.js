@@ -39,13 +39,14 @@ function renderShort() {
   replace(
     root,
     el("div", { class: "section-head" }, title, el("div", { class: "tally" }, tally())),
-    el("p", { class: "lead" }, "Columns are the base model and the adapters trained on it; rows are what was asked of them. Pictures in a row started from the same noise and were not chosen: they are the first ones. An answer leads to all pictures behind it."),
+    el("p", { class: "lead" }, "Columns are the base model and the adapters trained on it; rows are what was asked of them. Pictures in a row started from the same noise and were not chosen: they are the first ones. Percentages say how far an adapter went from the base model (0 %) to its training images (100 %), with an interval; where one stands alone, nobody asked, and it is there to compare with. An answer leads to all pictures behind it."),
+    contrasts(claims),
     el("div", { class: "short-box" }, el("table", { class: arms.length > 2 ? "short" : "short roomy" },
       el("thead", {}, el("tr", {}, el("td", {}),
         el("th", { scope: "col", class: "base-head" }, "Base model", el("span", { class: "quiet" }, "no adapter")),
         arms.map((arm) => el("th", { scope: "col" }, armName(arm), trainedOn(arm))))),
       groups.map(([prompts, own]) => shortGroup(prompts, own, arms, count)))),
-    contrasts(claims),
+    openAnswers(),
     legend(),
   );
 }
@@ -84,17 +85,47 @@ function shortGroup(prompts, claims, arms, count) {
       return el("tr", { "data-claim": claim }, el("th", { scope: "row" }, sentence(rows[0].statement)), el("td", { class: "nothing" }),
         arms.map((arm) => {
           const row = rows.find((other) => other.arm === arm);
-          return el("td", { ...head(arm), class: row ? null : "unasked" }, shortAnswer(row));
+          const measured = row || effectOf(claim, arm);
+          return el("td", { ...head(arm), class: measured ? null : "unasked" }, shortAnswer(row), row ? sized(row) : compared(measured));
         }));
     }));
 }
 
 function shortAnswer(row) {
-  if (!row) return el("span", { class: "quiet" }, "not asked");
+  if (!row) return null;
   return el("button", {
     type: "button", class: "short-cell", "data-verdict": row.index, title: row.reason, onclick: () => jumpTo(row),
     "aria-label": `${armLabel(row.arm)}: ${row.verdict.toLowerCase()}. See the pictures behind: ${row.statement}`,
   }, badge(row.verdict));
+}
+
+// What was measured of a claim in an arm, asked or not.
+const effectOf = (claim, arm) => [...DATA.verdicts, ...DATA.unasked].find((row) => row.claim === claim && row.arm === arm);
+
+const percent = (value) => `${Math.round(100 * value) + 0}`.replace("-", "−");
+
+const rowsOf = (claim) => shortArms().map((arm) => effectOf(claim, arm)).filter(Boolean);
+
+// One scale for a claim in all arms: how far on the way, or where an arm has no way, the raw shift.
+const onWay = (claim) => rowsOf(claim).every((row) => scaleOf(row).name === "learning index" && scaleOf(row).value !== null);
+
+function effectText(row) {
+  const on = scaleOf(row);
+  const way = onWay(row.claim);
+  const [value, low, high] = way ? [on.value, on.low, on.high] : [row.effect, row.effect_low, row.effect_high];
+  if (value === null) return null;
+  const largest = Math.max(...[value, low, high].filter(Number.isFinite).map(Math.abs));
+  const decimals = largest > 0 ? Math.max(0, 1 - Math.floor(Math.log10(largest))) : 0;
+  const words = way ? percent : (shift) => (shift > 0 ? "+" : "") + (Number(shift.toFixed(decimals)) + 0).toFixed(decimals).replace("-", "−");
+  const interval = low === null || high === null ? "" : ` (${words(low)} to ${words(high)})`;
+  return way ? `${words(value)} %${interval}` : `${words(value)}${interval} ${row.unit || ""}`.trim();
+}
+
+const sized = (row) => el("span", { class: "sized" }, effectText(row));
+
+function compared(row) {
+  if (!row) return el("span", { class: "quiet" }, "not asked");
+  return el("span", { class: "quiet compared", title: "for comparison: the claim does not speak of this arm" }, effectText(row) || "not measurable");
 }
 
 const quoted = (prompts, limit) => [
@@ -114,8 +145,26 @@ function contrasts(claims) {
       rows.filter((row) => row.verdict === verdict).map((row, place) => [place ? ", " : "", armLabel(row.arm)]),
     ])));
   }
-  const open = DATA.verdicts.filter((row) => tone(row.verdict) === "open").length;
+  const apart = claims.map(apartOn).filter(Boolean);
+  if (!items.length && !apart.length) return null;
   return el("div", { class: "contrasts" },
     items.length ? [el("h3", {}, "Where the arms were given different answers"), el("ul", {}, items)] : null,
-    open ? el("p", { class: "quiet" }, `${open} of ${DATA.verdicts.length} answers are open: the evidence below says why and what would decide them.`) : null);
+    apart.length ? [el("h3", {}, "Where the arms clearly differ"),
+      el("p", { class: "quiet" }, "Measured alike in every arm; the intervals of two arms do not overlap."), el("ul", {}, apart)] : null);
+}
+
+function openAnswers() {
+  const open = DATA.verdicts.filter((row) => tone(row.verdict) === "open").length;
+  return open ? el("p", { class: "quiet" }, `${open} of ${DATA.verdicts.length} answers are open: the evidence below says why and what would decide them.`) : null;
+}
+
+// A claim whose measure differs between arms, as a sentence; null where two intervals overlap always.
+function apartOn(claim) {
+  const bounds = (row) => (onWay(claim) ? [row.li_low, row.li_high] : [row.effect_low, row.effect_high]);
+  const known = rowsOf(claim).filter((row) => bounds(row).every((bound) => bound !== null));
+  const differ = known.some((row) => known.some((other) => bounds(row)[0] > bounds(other)[1]));
+  if (!differ) return null;
+  const { statement } = DATA.verdicts.find((row) => row.claim === claim);
+  return el("li", {}, el("b", {}, sentence(statement)), ": ", known.map((row, index) => [
+    index ? "; " : "", armLabel(row.arm), " ", el("span", { class: "figures" }, effectText(row))]));
 }
