@@ -127,7 +127,7 @@ def _all_outcomes(
     if count > 1:
         # Beside the runs, so that the comparison need not wait for them.
         tasks.insert(0, Task(planned[0], datasets[0], base_only=True))
-        display.say(f"{count} processes, one for each core")
+        display.say(f"{count} processes side by side")
     ended = carry_out(tasks, count, resident, display)
     while True:
         with watch.stage("runs"):

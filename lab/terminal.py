@@ -221,19 +221,24 @@ def print_table(frame: pd.DataFrame, title: str, *, console: Console | None = No
 def print_verdicts(verdicts: pd.DataFrame, *, console: Console | None = None) -> None:
     """Print the table of `lab.judge`: claim, arm, verdict, effect and interval, and why.
 
-    What decides an open claim and what the article read by eye are in `verdicts.csv`.
+    Where a claim has one, what the article read by eye stands beside the verdict. What decides an
+    open claim is in `verdicts.csv`.
     """
+    verdicts = verdicts.fillna({"unit": "", "reason": "", "article": ""})
+    read_by_eye = "article" in verdicts and bool((verdicts["article"] != "").any())
     rows = [
         [
             row["statement"] or row["claim"],
             row["arm"],
             row["verdict"],
+            *([row["article"]] if read_by_eye else []),
             _interval(row["effect"], row["effect_low"], row["effect_high"], row["unit"]),
             row["reason"],
         ]
-        for row in verdicts.fillna({"unit": "", "reason": ""}).to_dict("records")
+        for row in verdicts.to_dict("records")
     ]
-    columns = ("claim", "arm", "verdict", "effect", "because")
+    by_eye = ["article"] if read_by_eye else []
+    columns = ("claim", "arm", "verdict", *by_eye, "effect", "because")
     print_rows(f"verdicts on {len(rows)} claims", columns, rows, console=console)
 
 

@@ -155,3 +155,16 @@ def test_verdicts_show_effect_interval_and_reason(plain):
     assert "0.5 [0.25, 0.75]" in text
     for wanted in ("it is round", "LEARNED", "INCONCLUSIVE", "too few"):
         assert wanted in text
+    assert "article" not in text
+
+
+def test_what_the_article_read_stands_beside_the_verdict(plain):
+    row = {"claim": "round", "statement": "it is round", "arm": "rank=4", "verdict": "LEARNED"}
+    row |= {"effect": 0.5, "effect_low": 0.25, "effect_high": 0.75, "unit": "", "reason": ""}
+    rows = [row | {"article": "not learned"}, row | {"claim": "red", "article": float("nan")}]
+    print_verdicts(pd.DataFrame(rows), console=plain)
+    lines = plain.file.getvalue().splitlines()
+    head = next(line for line in lines if "verdict " in line)
+    first = next(line for line in lines if "LEARNED" in line)
+    assert head.index("article") == first.index("not learned")
+    assert "nan" not in plain.file.getvalue()

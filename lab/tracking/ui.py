@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -82,15 +81,31 @@ def running_ui(uri: str, runs: Path) -> Iterator[tuple[str, subprocess.Popen[byt
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    try:
+    with _ended_with_this_process(server):
         address = f"http://127.0.0.1:{port}"
         with reported(address):
             _wait_until_it_answers(address, server, log)
         yield address, server
+
+
+@contextmanager
+def _ended_with_this_process(server: subprocess.Popen[bytes]) -> Iterator[None]:
+    """End a session of processes after the block, and when this process is killed inside it.
+
+    MLflow's command is the parent of the process that serves; both are of one session. Another
+    process waits for the end of a pipe, which comes when this process ends, however it does.
+    """
+    watcher = subprocess.Popen(
+        ["sh", "-c", 'read -r _; kill -TERM "-$1"', "sh", str(server.pid)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield
     finally:
-        if server.poll() is None:
-            # The command is the parent of the process that serves: both are of its session.
-            os.killpg(server.pid, signal.SIGTERM)
+        watcher.communicate()
         server.wait()
 
 

@@ -1,4 +1,7 @@
+import signal
 import socket
+import subprocess
+import sys
 from contextlib import closing
 
 import pytest
@@ -21,6 +24,23 @@ def test_command_serves_this_machine_alone(tmp_path):
     command = ui_command("sqlite:////a b/mlflow.db", tmp_path, 5001)
     assert command[command.index("--host") + 1] == "127.0.0.1"
     assert command[command.index("--backend-store-uri") + 1] == "sqlite:////a b/mlflow.db"
+
+
+# Starts a server that would run for a minute, says so, and is killed.
+KILLED = """
+import os, signal, subprocess
+from lab.tracking.ui import _ended_with_this_process
+server = subprocess.Popen(["sleep", "60"], start_new_session=True)
+with _ended_with_this_process(server):
+    print("serving", flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_server_ends_with_a_process_that_is_killed():
+    # The output ends when nobody can write to it any more: the server holds it, too.
+    ended = subprocess.run([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, timeout=50)
+    assert (ended.returncode, ended.stdout) == (-signal.SIGKILL, b"serving\n")
 
 
 @pytest.mark.slow
