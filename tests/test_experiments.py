@@ -9,6 +9,7 @@ from lab.compose import list_experiments
 from lab.judge.verdict import Verdict
 from lab.pretrain.vocabulary import COLOURS, NOUNS, SHAPES, is_held_out
 from lab.probe import PROBES
+from lab.probe.model import MODEL_PROBES
 
 ARTICLE = (
     "basic_shape_grey", "base_shape", "base_monster", "base_monster_colored", "base_blur",
@@ -44,7 +45,7 @@ def test_an_experiment_plans_and_its_claims_speak_of_what_there_is(name, planned
     levels = levels_of(jobs)
     assert experiment.claims
     for claim in experiment.claims.values():
-        assert set(claim.probes) <= set(PROBES)
+        assert set(claim.probes) <= {*PROBES, *MODEL_PROBES}
         for wanted in (claim.arm, claim.twin):
             assert any(wanted.items() <= own.items() for own in levels)
         prompts = {*experiment.prompts[claim.prompts], *claim.ceiling}
