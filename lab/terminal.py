@@ -25,6 +25,7 @@ __all__ = ["SweepDisplay", "print_rows", "print_table", "print_verdicts"]
 _REFRESH_SECONDS = 0.25  # of the live table
 _LINE_SECONDS = 30.0  # between plain lines of one run
 _FILE_COLUMNS = 160  # of a table that is not written to a terminal
+_NARROW_COLUMNS = 110  # below it the words of a verdict stand under one another
 _OTHER_LINES = 8  # of the terminal, kept free of rows
 _STYLES = {"DONE": "green", "SKIPPED": "dim", "FAILED": "bold red", "waiting": "dim"}
 _VERDICT_STYLES = {
@@ -198,13 +199,23 @@ def print_rows(
     rows: Sequence[Sequence[str]],
     summary: str = "",
     *,
+    unbroken: Sequence[str] = (),
     console: Console | None = None,
 ) -> None:
-    """Print a table of words and, below it, a line that sums it up."""
+    """Print a table of words and, below it, a line that sums it up.
+
+    Args:
+        title: What the table shows.
+        columns: Their names.
+        rows: Their words.
+        summary: The line below; empty for none.
+        unbroken: Columns whose words are not broken over lines.
+        console: Where to write; the standard output by default.
+    """
     console = console or _console()
     table = Table(title=escape(title), title_justify="left")
     for column in columns:
-        table.add_column(escape(column), overflow="fold")
+        table.add_column(escape(column), overflow="fold", no_wrap=column in unbroken)
     for row in rows:
         table.add_row(*(Text(cell, style=_VERDICT_STYLES.get(cell, "")) for cell in row))
     console.print(table)
@@ -221,32 +232,50 @@ def print_table(frame: pd.DataFrame, title: str, *, console: Console | None = No
 def print_verdicts(verdicts: pd.DataFrame, *, console: Console | None = None) -> None:
     """Print the table of `lab.judge`: claim, arm, verdict, effect and interval, and why.
 
-    Where a claim has one, what the article read by eye stands beside the verdict. What decides an
-    open claim is in `verdicts.csv`.
+    Where a claim has one, what the article read by eye stands beside the verdict. In a narrow
+    terminal columns are put together. What decides an open claim is in `verdicts.csv`.
     """
-    verdicts = verdicts.fillna({"unit": "", "reason": "", "article": ""})
-    read_by_eye = "article" in verdicts and bool((verdicts["article"] != "").any())
-    rows = [
-        [
-            row["statement"] or row["claim"],
-            row["arm"],
-            row["verdict"],
-            *([row["article"]] if read_by_eye else []),
-            _interval(row["effect"], row["effect_low"], row["effect_high"], row["unit"]),
-            row["reason"],
-        ]
-        for row in verdicts.to_dict("records")
-    ]
-    by_eye = ["article"] if read_by_eye else []
-    columns = ("claim", "arm", "verdict", *by_eye, "effect", "because")
-    print_rows(f"verdicts on {len(rows)} claims", columns, rows, console=console)
+    console = console or _console()
+    rows = verdicts.fillna({"unit": "", "reason": "", "article": ""}).to_dict("records")
+    columns, read = (_narrow if console.width < _NARROW_COLUMNS else _wide)(rows)
+    shown = [read(row) for row in rows]
+    title = f"verdicts on {len(rows)} claims"
+    print_rows(title, columns, shown, unbroken=("verdict", "effect"), console=console)
 
 
-def _interval(effect: float, low: float, high: float, unit: str) -> str:
+def _wide(rows: Sequence[dict[Any, Any]]) -> tuple[list[str], Callable[..., list[str]]]:
+    """Return the columns of a wide table, and what reads a row of it."""
+    by_eye = ["article"] if any(row.get("article") for row in rows) else []
+
+    def read(row: dict[Any, Any]) -> list[str]:
+        own = [row[column] for column in ("arm", "verdict", *by_eye)]
+        return [_statement(row), *own, _interval(row), row["reason"]]
+
+    return ["claim", "arm", "verdict", *by_eye, "effect", "because"], read
+
+
+def _narrow(rows: Sequence[dict[Any, Any]]) -> tuple[list[str], Callable[..., list[str]]]:
+    """As `_wide`, in three columns."""
+
+    def read(row: dict[Any, Any]) -> list[str]:
+        article = f"the article read: {row['article']}" if row.get("article") else ""
+        why = [_interval(row), row["reason"], article]
+        claim = f"{_statement(row)}\n({row['arm']})"
+        return [claim, row["verdict"], "\n".join(line for line in why if line)]
+
+    return ["claim", "verdict", "effect, because"], read
+
+
+def _statement(row: dict[Any, Any]) -> str:
+    return str(row["statement"] or row["claim"])
+
+
+def _interval(row: dict[Any, Any]) -> str:
+    effect, low, high = row["effect"], row["effect_low"], row["effect_high"]
     if math.isnan(effect):
         return ""
     interval = "" if math.isnan(low) else f" [{_cell(low)}, {_cell(high)}]"
-    return f"{_cell(effect)}{interval} {unit}".strip()
+    return f"{_cell(effect)}{interval} {row['unit']}".strip()
 
 
 def _cell(value: Any) -> str:

@@ -1,5 +1,6 @@
 """Variance by random stream, on tables whose components are known."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,12 @@ from lab.analysis import Sweep
 from lab.errors import LabError
 from lab.judge.variance import stream_shares
 from lab.report.curves import variance_bars
-from lab.report.variance import free_streams, variance_table, write_variance
+from lab.report.variance import (
+    free_streams,
+    variance_instruments,
+    variance_table,
+    write_variance,
+)
 
 VARIANCES = {"adapter": 0.1, "order": 0.3, "noise": 0.5, "timestep": 0.1, "all": 1.0}
 
@@ -112,6 +118,11 @@ def test_the_table_and_the_figure_are_written(tmp_path):
     written = pd.read_csv(tmp_path / "variance.csv")
     assert written["share"].tolist() == pytest.approx(table["share"].tolist())
     assert (tmp_path / "figures" / "variance-trigger.svg").is_file()
+    (shown,) = variance_instruments(replace(sweep, variances=written))
+    shares = written.set_index("stream")["share"]
+    expected = shares[["adapter", "noise"]].to_dict()
+    assert shown.table.loc["sharp"].to_dict() == pytest.approx(expected)
+    assert variance_instruments(sweep) == []
     write_variance(sweep_of(tmp_path, {"plain": STREAMS}))
     assert not list(tmp_path.glob("variance.csv"))
     assert not list((tmp_path / "figures").glob("variance-*"))

@@ -158,13 +158,29 @@ def test_verdicts_show_effect_interval_and_reason(plain):
     assert "article" not in text
 
 
-def test_what_the_article_read_stands_beside_the_verdict(plain):
+@pytest.fixture
+def wide():
+    return Console(file=io.StringIO(), width=120)
+
+
+def test_what_the_article_read_stands_beside_the_verdict(wide):
     row = {"claim": "round", "statement": "it is round", "arm": "rank=4", "verdict": "LEARNED"}
     row |= {"effect": 0.5, "effect_low": 0.25, "effect_high": 0.75, "unit": "", "reason": ""}
     rows = [row | {"article": "not learned"}, row | {"claim": "red", "article": float("nan")}]
-    print_verdicts(pd.DataFrame(rows), console=plain)
-    lines = plain.file.getvalue().splitlines()
+    print_verdicts(pd.DataFrame(rows), console=wide)
+    lines = wide.file.getvalue().splitlines()
     head = next(line for line in lines if "verdict " in line)
     first = next(line for line in lines if "LEARNED" in line)
     assert head.index("article") == first.index("not learned")
-    assert "nan" not in plain.file.getvalue()
+    assert "nan" not in wide.file.getvalue()
+
+
+def test_verdicts_are_not_broken_in_a_narrow_terminal():
+    console = Console(file=io.StringIO(), width=80)
+    row = {"claim": "round", "statement": "it is round " * 9, "arm": "rank=4", "unit": "NCC"}
+    row |= {"verdict": "INCONCLUSIVE", "reason": "too few seeds " * 9, "article": "learned"}
+    row |= {"effect": 0.5, "effect_low": -163.5, "effect_high": 163.5}
+    print_verdicts(pd.DataFrame([row]), console=console)
+    text = console.file.getvalue()
+    for words in ("INCONCLUSIVE", "0.5 [-164, 164] NCC", "the article read: learned", "(rank=4)"):
+        assert words in text

@@ -14,7 +14,7 @@ from lab.identity import content_id
 from lab.measure import read_pixels
 from lab.report.grid import draw_grid
 
-__all__ = ["sample_sheet", "step_sheet", "write_sheets"]
+__all__ = ["arrange", "sample_rows", "sample_sheet", "step_rows", "step_sheet", "write_sheets"]
 
 
 def write_sheets(sweep: Sweep) -> list[Path]:
@@ -65,12 +65,10 @@ def sample_sheet(
         weight: The adapter weight; the base model's row is always there.
 
     Returns:
-        The sheet, and a row for each picture on it: `row`, `arm`, `train_seed`, `step`,
-        `generation_seed` and `path`.
+        The sheet, and what `sample_rows` returns.
     """
-    base, arms = _shown(sweep, sweep.final_images, prompt_set, prompt, weight)
-    arms = arms.assign(row=arms["arm"] + " · seed " + arms["train_seed"].astype(str))
-    return _sheet(sweep, prompt_set, prompt, base, arms, f"adapter weight {weight:g}")
+    frame = sample_rows(sweep, prompt_set, prompt, weight)
+    return _draw(sweep, prompt_set, prompt, frame, f"adapter weight {weight:g}"), frame
 
 
 def step_sheet(sweep: Sweep, prompt_set: str, prompt: str) -> tuple[Image.Image, pd.DataFrame]:
@@ -84,13 +82,38 @@ def step_sheet(sweep: Sweep, prompt_set: str, prompt: str) -> tuple[Image.Image,
         prompt: The prompt.
 
     Returns:
-        As `sample_sheet`.
+        The sheet, and what `step_rows` returns.
     """
+    frame = step_rows(sweep, prompt_set, prompt)
+    seed = frame["train_seed"].min()
+    return _draw(sweep, prompt_set, prompt, frame, f"training seed {seed}"), frame
+
+
+def sample_rows(sweep: Sweep, prompt_set: str, prompt: str, weight: float = 1.0) -> pd.DataFrame:
+    """Return what a sample sheet shows: a row of the table for each picture.
+
+    Returns:
+        `row` (the label of the sheet's row), `arm`, `train_seed`, `step`, `generation_seed` and
+        `path`; the base model's first, then the arms' in the order of the experiment.
+    """
+    base, arms = _shown(sweep, sweep.final_images, prompt_set, prompt, weight)
+    return _rows(base, arms, arms["arm"] + " · seed " + arms["train_seed"].astype(str))
+
+
+def step_rows(sweep: Sweep, prompt_set: str, prompt: str) -> pd.DataFrame:
+    """Return what a step sheet shows, as `sample_rows`."""
     base, arms = _shown(sweep, sweep.images, prompt_set, prompt, 1.0)
-    seed = arms["train_seed"].min()
-    arms = arms[arms["train_seed"] == seed]
-    arms = arms.assign(row=arms["arm"] + " · step " + arms["step"].astype(str))
-    return _sheet(sweep, prompt_set, prompt, base, arms, f"training seed {seed}")
+    arms = arms[arms["train_seed"] == arms["train_seed"].min()]
+    return _rows(base, arms, arms["arm"] + " · step " + arms["step"].astype(str))
+
+
+def arrange(frame: pd.DataFrame) -> tuple[list[str], list[int], list[list[np.ndarray | None]]]:
+    """Return the labels of a sheet's rows, its generation seeds, and the pictures row by row."""
+    rows = list(dict.fromkeys(frame["row"]))
+    seeds = sorted(frame["generation_seed"].dropna().unique())
+    places = zip(frame["row"], frame["generation_seed"], frame["path"], strict=True)
+    paths = {(row, seed): str(path) for row, seed, path in places}
+    return rows, seeds, [[_pixels(paths.get((row, seed))) for seed in seeds] for row in rows]
 
 
 def _shown(
@@ -105,29 +128,26 @@ def _shown(
     return shown[shown["role"] == "base"], arms
 
 
-def _sheet(
-    sweep: Sweep, prompt_set: str, prompt: str, base: pd.DataFrame, arms: pd.DataFrame, note: str
-) -> tuple[Image.Image, pd.DataFrame]:
-    """Draw the rows that `arms` names below the base model's."""
+def _rows(base: pd.DataFrame, arms: pd.DataFrame, labels: pd.Series[str]) -> pd.DataFrame:
     columns = ["row", "arm", "train_seed", "step", "generation_seed", "path"]
-    frame = pd.concat([base.assign(row="base model"), arms])[columns]
-    rows = list(dict.fromkeys(frame["row"]))
-    seeds = sorted(frame["generation_seed"].dropna().unique())
-    places = zip(frame["row"], frame["generation_seed"], frame["path"], strict=True)
-    paths = {(row, seed): str(path) for row, seed, path in places}
-    cells = [[_pixels(paths.get((row, seed))) for seed in seeds] for row in rows]
+    frame = pd.concat([base.assign(row="base model"), arms.assign(row=labels)])[columns]
+    return frame.reset_index(drop=True)
+
+
+def _draw(
+    sweep: Sweep, prompt_set: str, prompt: str, frame: pd.DataFrame, note: str
+) -> Image.Image:
+    rows, seeds, cells = arrange(frame)
     arm_of = frame.drop_duplicates("row")["arm"].tolist()
-    changes = [i for i in range(1, len(rows)) if arm_of[i] != arm_of[i - 1]]
-    sheet = draw_grid(
+    return draw_grid(
         cells,
         title=f"“{prompt}”" if prompt else "(empty prompt)",
         note=f"{sweep.name} · prompt set {prompt_set} · {note} · "
         "a column shares its initial noise",
         rows=rows,
         columns=[f"seed {seed}" for seed in seeds],
-        rules_before=changes,
+        rules_before=[i for i in range(1, len(rows)) if arm_of[i] != arm_of[i - 1]],
     )
-    return sheet, frame.reset_index(drop=True)
 
 
 def _pixels(path: str | None) -> np.ndarray | None:

@@ -13,10 +13,11 @@ from lab.arms import slug
 from lab.config import StreamConfig
 from lab.judge.variance import ALL, stream_shares
 from lab.report.curves import variance_bars
+from lab.report.instruments import Instrument
 from lab.report.style import save_figure
 from lab.store import write_frame
 
-__all__ = ["free_streams", "variance_table", "write_variance"]
+__all__ = ["free_streams", "variance_instruments", "variance_table", "write_variance"]
 
 _STREAMS = [item.name for item in fields(StreamConfig)]
 _MIN_SEEDS = 3
@@ -72,6 +73,27 @@ def variance_table(sweep: Sweep) -> pd.DataFrame:
         return pd.DataFrame()
     table = pd.concat(frames, ignore_index=True)
     return table[["probe", "prompt_set", *table.columns[:-2]]]
+
+
+def variance_instruments(sweep: Sweep) -> list[Instrument]:
+    """Return the streams' shares as tables of the report, one for each prompt set."""
+    note = (
+        "share of the variance between trainings that each random stream brings in; of what the "
+        "claims read, or of every probe where nothing is claimed"
+    )
+    if sweep.variances.empty:
+        return []
+    rows = sweep.variances[sweep.variances["share"].notna() & (sweep.variances["stream"] != ALL)]
+    if claimed := sweep.claimed_probes:
+        rows = rows[rows["probe"].isin(claimed)]
+    return [
+        Instrument(
+            f"Noise between trainings: {prompt_set} prompts",
+            note,
+            own.pivot(index="probe", columns="stream", values="share"),
+        )
+        for prompt_set, own in rows.groupby("prompt_set", sort=False)
+    ]
 
 
 def _strict_mean(values: pd.Series[float]) -> float:

@@ -12,6 +12,7 @@ from lab.probe import PROBES
 from lab.report.effects import seed_effects, unasked_effects
 from lab.report.instruments import Instrument, instruments
 from lab.report.page.pictures import Pictures
+from lab.report.variance import variance_instruments
 
 __all__ = ["page_content"]
 
@@ -46,7 +47,9 @@ def page_content(sweep: Sweep, pictures: Pictures) -> dict[str, Any]:
         "unasked": _table(sweep, unasked_effects(sweep)),
         "doses": _table(sweep, sweep.doses),
         "onsets": _table(sweep, sweep.onsets),
-        "instruments": [_instrument(item) for item in instruments(sweep)],
+        "instruments": [
+            _instrument(item) for item in [*variance_instruments(sweep), *instruments(sweep)]
+        ],
     }
 
 

@@ -2,7 +2,8 @@
 
 function instrumentTables() {
   if (!DATA.instruments.length) return null;
-  return el("details", {}, el("summary", {}, "Drift, binding, diversity, copying, false alarms, confusion matrices"),
+  const kinds = distinct(DATA.instruments.map((item) => item.title.split(":")[0].toLowerCase()));
+  return el("details", {}, el("summary", {}, sentence(kinds.join(", "))),
     DATA.instruments.map(instrumentTable));
 }
 
