@@ -63,6 +63,13 @@ def test_the_pictures_of_a_bank_are_the_same_however_many() -> None:
     assert len({image.tobytes() for image in many}) == 6
 
 
+def test_the_pictures_of_a_bank_are_the_same_at_any_size() -> None:
+    for small, large in zip(bank_images(4, 64), bank_images(4, 512), strict=True):
+        reduced = large.reshape(64, 8, 64, 8, 3).mean(axis=(1, 3))
+        assert np.abs(reduced - small).mean() < 1
+        assert np.abs(reduced - small).max() < 40  # a corner, drawn from other subpixels
+
+
 def test_drift_is_the_relative_square_of_the_change(bank: LatentBank) -> None:
     def doubled_for_trigger(noisy: torch.Tensor, t: torch.Tensor, e: torch.Tensor) -> torch.Tensor:
         late = (t > 500).view(-1, 1, 1, 1)
