@@ -47,5 +47,8 @@ def test_notebook_runs_from_top_to_bottom(path, project, monkeypatch):
     notebook = nbformat.read(shutil.copy(path, project / "notebooks"), as_version=4)
     resources = {"metadata": {"path": str(project / "notebooks")}}
     nbclient.NotebookClient(notebook, timeout=120, resources=resources).execute()
-    last = [cell for cell in notebook.cells if cell.cell_type == "code"][-1]
-    assert last.outputs
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert code[-1].outputs
+    shown = [item.get("data", {}) for cell in code for item in cell.outputs]
+    figures = [data for data in shown if data.get("text/plain", "").startswith("<Figure")]
+    assert all("image/png" in data for data in figures)
