@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -267,5 +268,5 @@ def _record(jobs: Sequence[Job], outcomes: Sequence[Outcome], began: float) -> d
         "git_commit": git_commit(),
         "started": datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join(["python -m lab", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", "lab", *sys.argv[1:]]),
     }

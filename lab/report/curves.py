@@ -48,8 +48,15 @@ def learning_curves(sweep: Sweep) -> tuple[Figure, pd.DataFrame]:
             panel.axhline(level, color="#9aa1a8", lw=1, ls=":", zorder=0)
         panel.set_xlabel("training step" if dose == "step" else "adapter weight")
     panels[0].set_ylabel("learning index")
-    lines, labels = panels[0].get_legend_handles_labels()
-    figure.legend(lines, labels, loc="outside lower center", frameon=False)
+    # A claim may speak of some arms alone: each panel adds those that it has.
+    lines = {
+        label: line
+        for panel in panels
+        for line, label in zip(*panel.get_legend_handles_labels(), strict=True)
+    }
+    shown = [arm for arm in colours if arm in lines]
+    handles = [lines[arm] for arm in shown]
+    figure.legend(handles, shown, loc="outside lower center", ncols=3, frameon=False)
     return figure, frame.reset_index(drop=True)
 
 

@@ -44,6 +44,8 @@ def test_the_figure_shows_the_curves_at_weight_one(dosed):
     assert [axes.get_title(loc="left") for axes in figure.axes] == list(
         dict.fromkeys(frame["claim"])
     )
+    # An arm of which the first claim does not speak is named, too.
+    assert [text.get_text() for text in figure.legends[0].texts] == sweep.arms
 
 
 def test_the_page_holds_them(dosed):

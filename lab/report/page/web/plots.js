@@ -59,15 +59,17 @@ function lossPlot() {
   const runs = DATA.runs.filter((run) => run.loss.length > 1);
   if (!runs.length) return null;
   const box = { width: 720, height: 260, left: 48, bottom: 30, top: 10, right: 10 };
-  const points = runs.flatMap((run) => run.loss).filter(([, loss]) => loss !== null);
+  const means = runs.map((run) => smooth(run.loss));
+  const points = means.flat();
   const last = Math.max(...points.map(([step]) => step));
   const sorted = points.map(([, loss]) => loss).sort((a, b) => a - b);
-  const high = sorted[Math.floor(sorted.length * 0.99)] * 1.05;
+  // A loss that explodes must not flatten the others.
+  const high = Math.min(sorted.at(-1), 2 * sorted[Math.floor(sorted.length * 0.99)]) * 1.05;
   const x = (step) => box.left + (step / last) * (box.width - box.left - box.right);
   const y = (loss) => box.top + (1 - Math.min(loss, high) / high) * (box.height - box.top - box.bottom);
-  const lines = runs.map((run) => svg("path", {
+  const lines = runs.map((run, place) => svg("path", {
     class: "loss", stroke: armHue(run.arm),
-    d: smooth(run.loss).map(([step, loss], index) => `${index ? "L" : "M"}${x(step).toFixed(1)} ${y(loss).toFixed(1)}`).join(""),
+    d: means[place].map(([step, loss], index) => `${index ? "L" : "M"}${x(step).toFixed(1)} ${y(loss).toFixed(1)}`).join(""),
   }, svg("title", {}, `${armLabel(run.arm)}, training seed ${run.seed}`)));
   const ticks = last < 8 ? [0, 1] : [0, 0.25, 0.5, 0.75, 1];
   return el("figure", { class: "losses" },
