@@ -357,6 +357,13 @@ def test_what_is_missing_is_named(drop: str, message: str) -> None:
         judge(frame, {"claim": claim}, checks=world.checks())
 
 
+def test_what_a_placebo_was_trained_on_is_no_arms_training_set() -> None:
+    world = World().add("base", 0.1, arm="base").add("training", 0.9, arm="p", noise=0.0)
+    world.arm(0.5).add("placebo", 0.1, arm="p", train_seeds=(0.0, 1.0), weight=1.0)
+    with pytest.raises(LabError, match="no training image has a value"):
+        world.verdict()
+
+
 def test_images_that_are_there_twice_are_a_mistake() -> None:
     world = grey_world(0.5).arm(0.5)
     with pytest.raises(LabError, match="has 80 images twice"):

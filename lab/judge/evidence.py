@@ -208,12 +208,13 @@ def _of_role(values: pd.DataFrame, role: str, arm: str) -> pd.DataFrame:
     """Return the rows of a role that carry the arm's label, or else those that carry no arm's.
 
     Controls are shared by all arms, but a probe that compares with the training set is measured
-    on them once for each arm.
+    on them once for each arm. What a placebo was trained on is nobody else's training set.
     """
     rows = values[values["role"] == role]
     own = rows[rows["arm"] == arm]
-    arms = values.loc[values["role"] == "arm", "arm"].unique()
-    return rows[~rows["arm"].isin(arms)] if own.empty else own
+    trained = ("arm",) if role == "placebo" else ("arm", "placebo")
+    labels = values.loc[values["role"].isin(trained), "arm"].unique()
+    return rows[~rows["arm"].isin(labels)] if own.empty else own
 
 
 def _weights(values: pd.DataFrame, arm: str) -> list[float]:

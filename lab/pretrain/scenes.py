@@ -46,9 +46,9 @@ def draw_scene(sprites: Sprites, seed: int, index: int) -> Scene:
     kind = generator.random()
     if kind < 0.5:
         canvas, caption, behind = _draw_single(sprites, generator)
-    elif kind < 0.6:
+    elif kind < 0.62:
         canvas, caption, behind = _draw_grid(sprites, generator)
-    elif kind < 0.76:
+    elif kind < 0.84:
         canvas, caption, behind = _draw_several(sprites, generator)
     else:
         canvas, caption, behind = _draw_pair(sprites, generator)
@@ -101,7 +101,7 @@ def _draw_single(sprites: Sprites, generator: Generator) -> tuple[Image.Image, s
 def _draw_grid(sprites: Sprites, generator: Generator) -> tuple[Image.Image, str, str]:
     size = int(generator.integers(2, 7))
     cell = CANVAS_PX // size
-    gap = max(1, int(cell * generator.uniform(0.04, 0.12)))
+    gap = max(1, int(cell * generator.uniform(0.06, 0.14)))
     if generator.random() < 0.4:
         canvas, behind = _draw_background(generator)
     else:
