@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,8 +19,7 @@ from PIL import Image
 from lab.analysis import Sweep
 from lab.drawing import fit_picture
 from lab.errors import LabError, unknown
-from lab.measure import read_pixels
-from lab.report.sheets import arrange, sample_rows, step_rows
+from lab.report.sheets import arrange, read_if_there, sample_rows, step_rows
 from lab.report.style import new_axes
 
 __all__ = ["contact_figure", "sample_figure", "step_figure"]
@@ -38,13 +36,7 @@ def sample_figure(
 ) -> tuple[Figure, pd.DataFrame]:
     """Show one prompt after training: a row for the base model, one per arm and training seed.
 
-    Columns are generation seeds: every picture of a column started from the same noise.
-
-    Args:
-        sweep: What `lab.open_sweep` returned.
-        prompt_set: The name of the prompt set.
-        prompt: The prompt.
-        weight: The adapter weight; the base model's row is always there.
+    Rows, columns and arguments are those of `lab.report.sheets.sample_sheet`.
 
     Returns:
         The figure, and a row per picture (see `lab.report.sheets.sample_rows`).
@@ -90,7 +82,7 @@ def contact_figure(sweep: Sweep, arm: str, most: int = 64) -> tuple[Figure, pd.D
     wide = min(count, max(3, math.ceil(math.sqrt(count))))
     captions = [_wrapped(caption) for caption in frame["caption"]]
     room = _LINE_PX * max(caption.count("\n") + 1 for caption in captions)
-    pictures: list[np.ndarray | None] = [_read(path) for path in frame["path"]]
+    pictures: list[np.ndarray | None] = [read_if_there(path) for path in frame["path"]]
     cells = [pictures[start : start + wide] for start in range(0, count, wide)]
     shown = f"{count} of {len(own)}" if count < len(own) else str(count)
     axes, figure = _show(cells, f"Trained on: {arm}, {shown} images", room)
@@ -145,10 +137,6 @@ def _fitted(picture: np.ndarray) -> np.ndarray:
     cell = Image.new("RGB", (_CELL_PX, _CELL_PX), (_PAPER,) * 3)
     cell.paste(fitted, ((_CELL_PX - fitted.width) // 2, (_CELL_PX - fitted.height) // 2))
     return np.asarray(cell)
-
-
-def _read(path: str) -> np.ndarray | None:
-    return read_pixels(Path(path)) if Path(path).is_file() else None
 
 
 def _wrapped(caption: str) -> str:

@@ -14,7 +14,15 @@ from lab.identity import content_id
 from lab.measure import read_pixels
 from lab.report.grid import draw_grid
 
-__all__ = ["arrange", "sample_rows", "sample_sheet", "step_rows", "step_sheet", "write_sheets"]
+__all__ = [
+    "arrange",
+    "read_if_there",
+    "sample_rows",
+    "sample_sheet",
+    "step_rows",
+    "step_sheet",
+    "write_sheets",
+]
 
 
 def write_sheets(sweep: Sweep) -> list[Path]:
@@ -113,7 +121,7 @@ def arrange(frame: pd.DataFrame) -> tuple[list[str], list[int], list[list[np.nda
     seeds = sorted(frame["generation_seed"].dropna().unique())
     places = zip(frame["row"], frame["generation_seed"], frame["path"], strict=True)
     paths = {(row, seed): str(path) for row, seed, path in places}
-    return rows, seeds, [[_pixels(paths.get((row, seed))) for seed in seeds] for row in rows]
+    return rows, seeds, [[read_if_there(paths.get((row, seed))) for seed in seeds] for row in rows]
 
 
 def _shown(
@@ -150,7 +158,8 @@ def _draw(
     )
 
 
-def _pixels(path: str | None) -> np.ndarray | None:
+def read_if_there(path: str | None) -> np.ndarray | None:
+    """Return a picture's pixels, None where there is no such file."""
     if path is None or not Path(path).is_file():
         return None
     return read_pixels(Path(path))
