@@ -143,25 +143,25 @@ class TrainConfig:
     min_snr_gamma: float | None = setting(None, more_than(0), off=None)
     noise_offset: float = setting(0.0, at_least(0), off=0.0)
     caption_dropout: float = setting(0.0, between(0, 1), off=0.0)
-    # Prior preservation (DreamBooth, arXiv 2208.12242): weight of the loss on images that the base
-    # model draws for `prior_prompt`; 0 turns it off.
+    # Prior preservation (DreamBooth, arXiv 2208.12242): weight of the loss on the dataset's class
+    # images and on `prior_images` drawn by the base model for each of `prior_prompts`; 0 is off.
     prior_weight: float = setting(0.0, at_least(0), off=0.0)
-    prior_prompt: str = setting("", off="")
+    prior_prompts: list[str] = setting([], off=[])
     prior_images: int = setting(0, at_least(0), off=0)
     gradient_checkpointing: bool = setting(False, identity=False)
     streams: StreamConfig = field(default_factory=StreamConfig)
     checkpoint_every: int = setting(100, at_least(1), identity=False)
 
     def mistakes(self, prefix: str) -> list[str]:
-        """Check prior preservation, whose three settings belong together, and the warm-up."""
+        """Check prior preservation, whose settings belong together, and the warm-up."""
         found = []
-        if self.prior_weight > 0 and not self.prior_prompt:
+        if self.prior_images > 0 and not self.prior_prompts:
             found.append(
-                f"{prefix}prior_prompt must be given when {prefix}prior_weight is more than 0"
+                f"{prefix}prior_prompts must be given when {prefix}prior_images is more than 0"
             )
-        if self.prior_weight > 0 and self.prior_images < 1:
+        if self.prior_prompts and self.prior_images < 1:
             found.append(
-                f"{prefix}prior_images must be at least 1 when {prefix}prior_weight is more than 0"
+                f"{prefix}prior_images must be at least 1 when {prefix}prior_prompts are given"
             )
         if self.warmup_steps > self.num_steps:
             found.append(

@@ -29,7 +29,8 @@ from lab.method.adapter import Adapter
 from lab.model.base import BaseModel
 from lab.model_probes import measure_binding, measure_drift
 from lab.plan import PlannedRun
-from lab.sample.draw import draw_images, draw_seeds
+from lab.prior import prior_examples
+from lab.sample.draw import draw_images
 from lab.sample.request import ImageRequest, run_requests, sampled_steps
 from lab.share import take_over
 from lab.store import RunFolder, read_json, write_frame, write_json, write_rows
@@ -40,8 +41,6 @@ from lab.train.loop import TrainingFailed, TrainResult, train_adapter
 
 __all__ = ["Progress", "execute_run", "git_commit"]
 
-# Prior images start at this generation seed, far from those that are judged.
-PRIOR_SEEDS = 1_000_000
 # How far the losses of a repeated training may lie from those of the first time, as a share.
 SAME_LOSS = 0.01
 
@@ -71,8 +70,10 @@ def execute_run(run: PlannedRun, base: BaseModel, dataset: Dataset, progress: Pr
     trained_in = take_over(folder, sampled_steps(config)[:-1], [item.file for item in requests])
     record = _record(run, dataset, trained_in)
     folder.begin(config=asdict(config), identity=run.identity, run=record)
+    # Before the adapter is attached: even one that adds nothing may change an image's last bits.
+    prior = prior_examples(run, base, dataset, progress)
     with Adapter(base, config.adapter, _adapter_seed(config)) as adapter:
-        _train(run, adapter, dataset, progress)
+        _train(run, adapter, dataset, prior, progress)
         trained = time.perf_counter()
         _sample(run, adapter, requests, progress)
         sampled = time.perf_counter()
@@ -93,7 +94,10 @@ def execute_run(run: PlannedRun, base: BaseModel, dataset: Dataset, progress: Pr
     )
 
 
-def _train(run: PlannedRun, adapter: Adapter, dataset: Dataset, progress: Progress) -> None:
+def _train(
+    run: PlannedRun, adapter: Adapter, dataset: Dataset, prior: TrainingSet | None,
+    progress: Progress,
+) -> None:  # fmt: skip
     """Train what is missing: the adapter, and what it was at earlier steps that are asked for.
 
     A finished adapter that lacks such a step is trained again up to it. Every draw is fixed by its
@@ -118,8 +122,8 @@ def _train(run: PlannedRun, adapter: Adapter, dataset: Dataset, progress: Progre
     progress.stage(run.name, "train", until)
     instances = encode_examples(adapter.base, dataset, "instance")
     result = train_adapter(
-        adapter, instances, _prior(adapter.base, dataset, config), config.train, config.seed,
-        folder.checkpoint, lambda done, **figures: progress.advance(run.name, done, **figures),
+        adapter, instances, prior, config.train, config.seed, folder.checkpoint,
+        lambda done, **figures: progress.advance(run.name, done, **figures),
         keep, until,
     )  # fmt: skip
     if not finished:
@@ -180,20 +184,6 @@ def _read_model(run: PlannedRun, adapter: Adapter, dataset: Dataset) -> None:
     binding = measure_binding(adapter, encode_examples(adapter.base, dataset, "instance"))
     for name, table in (("drift", drift), ("binding", binding)):
         write_frame(run.folder.path / f"{name}.csv", table)
-
-
-def _prior(base: BaseModel, dataset: Dataset, config: RunConfig) -> TrainingSet | None:
-    """Return the class images of prior preservation: the dataset's own, and the base model's.
-
-    References:
-        Ruiz et al. 2022, DreamBooth, section 3.3, https://arxiv.org/abs/2208.12242
-    """
-    if config.train.prior_weight == 0:
-        return None
-    prompt = config.train.prior_prompt
-    seeds = range(PRIOR_SEEDS, PRIOR_SEEDS + config.train.prior_images)
-    drawn = [(image, prompt) for image in draw_seeds(base, prompt, seeds, config)]
-    return encode_examples(base, dataset, "class", drawn)
 
 
 def _adapter_seed(config: RunConfig) -> int:

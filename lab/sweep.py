@@ -18,6 +18,7 @@ from lab.dataset import Dataset, resolve_dataset
 from lab.errors import LabError, raise_if
 from lab.placebo import draw_placebo
 from lab.plan import PlannedRun, experiment_folder, find_training_set, plan_runs, runs_root
+from lab.prior import prior_mistakes
 from lab.progress import Stopwatch
 from lab.store import exclusive
 from lab.workers import Task, carry_out, count_processes
@@ -85,6 +86,7 @@ def _build_datasets(jobs: Sequence[Job], resident: ResidentBase) -> list[Dataset
             datasets.append(
                 resolve_dataset(config.dataset, config.model.resolution_px, root, project=PROJECT)
             )
+            mistakes += prior_mistakes(config, datasets[-1])
         except LabError as error:
             mistakes += error.mistakes
     raise_if(list(dict.fromkeys(mistakes)))

@@ -62,10 +62,12 @@ def test_all_mistakes_are_found_at_once():
     ]
 
 
-def test_prior_preservation_needs_prompt_and_images():
-    assert find_mistakes(TrainConfig(prior_weight=1.0), "train.") == [
-        "train.prior_prompt must be given when train.prior_weight is more than 0",
-        "train.prior_images must be at least 1 when train.prior_weight is more than 0",
+def test_prior_preservation_needs_prompts_with_their_images():
+    assert find_mistakes(TrainConfig(prior_weight=1.0, prior_images=4), "train.") == [
+        "train.prior_prompts must be given when train.prior_images is more than 0",
+    ]
+    assert find_mistakes(TrainConfig(prior_weight=1.0, prior_prompts=["a cat"]), "train.") == [
+        "train.prior_images must be at least 1 when train.prior_prompts are given",
     ]
 
 

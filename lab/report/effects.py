@@ -49,6 +49,8 @@ def seed_effects(sweep: Sweep) -> pd.DataFrame:
             )
             if evidence.cells.differences.size == 0:  # nothing could be read in any pair of images
                 continue
+            if claim.on_index and not evidence.measurable:  # the base is as the training set is
+                continue
             scale = evidence.scale if claim.on_index else 1.0
             means = evidence.cells.differences.mean(axis=1) / scale
             rows += [

@@ -15,12 +15,15 @@ __all__ = [
     "ImageRequest",
     "base_requests",
     "chunks",
+    "prior_requests",
     "run_requests",
     "sampled_steps",
     "sampler_id",
 ]
 
 BASE_WEIGHT = 0.0
+# Generation seeds of class images start here, far from those that are judged.
+PRIOR_SEEDS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,18 @@ def base_requests(config: RunConfig) -> list[ImageRequest]:
         for prompt in claim.ceiling
     ]
     return _requests(config, prompts + ceilings, BASE_WEIGHT, 0)
+
+
+def prior_requests(config: RunConfig) -> list[ImageRequest]:
+    """Return the class images that prior preservation asks of the base model."""
+    count = config.train.prior_images
+    # How many there are decides what an image is computed beside (see `chunks`).
+    place = f"{sampler_id(config)}/prior{count}"
+    return [
+        ImageRequest(prompt, seed, BASE_WEIGHT, _file(place, BASE_WEIGHT, prompt, seed))
+        for prompt in config.train.prior_prompts
+        for seed in range(PRIOR_SEEDS, PRIOR_SEEDS + count)
+    ]
 
 
 def chunks(requests: Sequence[ImageRequest], batch_size: int) -> list[list[ImageRequest]]:

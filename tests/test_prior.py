@@ -1,0 +1,73 @@
+"""Prior preservation in a sweep: the class images, drawn by the base itself."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lab.cli import main
+
+PRIOR = (
+    "train.prior_weight=1", "train.prior_prompts=[a cat, a red circle]", "train.prior_images=2",
+)  # fmt: skip
+
+
+@pytest.fixture
+def sweep(overrides):
+    def run(folder, *words):
+        kept = [item for item in overrides if not item.startswith("paths.runs=")]
+        chosen = ("experiment=base_monster_colored", "seed=0", "arm=plain")
+        return main(["sweep", *chosen, *kept, *words, f"paths.runs={folder}"])
+
+    return run
+
+
+def class_images(folder):
+    """Return the drawn class images by file name below the base model's folder."""
+    paths = sorted(Path(folder).glob("_base/*/samples/*/prior*/*/*/*.png"))
+    return {"/".join(path.parts[-2:]): np.array(Image.open(path)) for path in paths}
+
+
+def adapter(folder):
+    [path] = Path(folder).glob("base_monster_colored/*/adapter.safetensors")
+    return path.read_bytes()
+
+
+def test_each_prompt_is_drawn_from_the_same_noises_whatever_adapter_is_trained(sweep, tmp_path):
+    assert sweep(tmp_path / "lora", *PRIOR) == 0
+    assert sweep(tmp_path / "dora", *PRIOR, "adapter.dora=true", "adapter.rank=4") == 0
+    drawn, again = class_images(tmp_path / "lora"), class_images(tmp_path / "dora")
+    assert [name.split("/")[1] for name in drawn] == ["1000000.png", "1000001.png"] * 2
+    assert all((drawn[name] == again[name]).all() for name in drawn)
+    assert drawn.keys() == again.keys()
+
+
+def test_class_images_change_the_adapter_and_training_again_gives_the_same(sweep, tmp_path):
+    assert sweep(tmp_path / "plain") == 0
+    assert sweep(tmp_path / "prior", *PRIOR) == 0
+    assert sweep(tmp_path / "again", *PRIOR) == 0
+    assert adapter(tmp_path / "prior") != adapter(tmp_path / "plain")
+    assert adapter(tmp_path / "prior") == adapter(tmp_path / "again")
+    assert class_images(tmp_path / "plain") == {}
+
+
+def test_a_weight_without_class_images_is_a_mistake(sweep, tmp_path, capsys):
+    assert sweep(tmp_path, "train.prior_weight=1") == 2
+    assert "train.prior_weight must be 0 where no class images are" in capsys.readouterr().err
+    assert not list(tmp_path.glob("base_monster_colored/*/run.json"))
+
+
+def test_class_images_of_the_dataset_are_enough(sweep, tmp_path):
+    things, others = tmp_path / "things", tmp_path / "others"
+    for folder, value in ((things, 40), (others, 200)):
+        folder.mkdir()
+        Image.fromarray(np.full((32, 32, 3), value, np.uint8)).save(folder / "one.png")
+    words = (
+        "dataset=dreambooth",
+        f"dataset.source.parts.thing.path={things}",
+        f"dataset.source.parts.class_images.path={others}",
+    )
+    assert sweep(tmp_path / "without", *words) == 0
+    assert sweep(tmp_path / "with", *words, "train.prior_weight=1") == 0
+    assert adapter(tmp_path / "with") != adapter(tmp_path / "without")
