@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lab.compose import compose_run
 from lab.config import AdapterConfig, ClaimConfig, RunConfig
 from lab.method.adapter import Adapter
 from lab.sample.draw import draw_batch, draw_images
@@ -102,3 +103,15 @@ def test_the_sampler_id_names_what_changes_an_image(config):
     assert sampler_id(config) == plain
     config.sample.guidance_scale = 5.0
     assert sampler_id(config) != plain
+
+
+def test_large_models_are_guided_more_strongly_unless_asked_otherwise():
+    plain, large = compose_run([]).sample, compose_run(["model=sd15"]).sample
+    assert large.guidance_scale == 7.5 > plain.guidance_scale
+    assert compose_run(["model=sd15", "sample=ddim"]).sample.guidance_scale == 7.5
+    assert (
+        compose_run(
+            ["model=path", "model.path=x", "sample.guidance_scale=5"]
+        ).sample.guidance_scale
+        == 5
+    )
