@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -203,10 +204,10 @@ def test_the_two_sided_weight_is_its_formula():
     assert weight.numpy() == pytest.approx(expected / expected.mean(), rel=1e-4)
 
 
-def diffusion_training(tokenizer):
+def diffusion_training(tokenizer, **settings):
     unet = build_unet(2, 32, widths=(16, 32), side=8)
     text_encoder = build_text_encoder(tokenizer, width=32, layers=1)
-    return DiffusionTraining(unet, text_encoder, SMALL_DIFFUSION)
+    return DiffusionTraining(unet, text_encoder, replace(SMALL_DIFFUSION, **settings))
 
 
 @pytest.fixture
@@ -236,6 +237,20 @@ def test_the_learning_rate_rises_stays_and_falls_to_zero(tokenizer):
     for training.step in range(7):
         shares.append(training.learning_rate_share())
     assert shares == [0.5, 1, 1, 1, 1, 0.5, 0]
+
+
+def test_only_the_chosen_part_of_the_unet_moves(tokenizer, data):
+    training = diffusion_training(tokenizer, trained=r"attentions|up_blocks\.1")
+    before = {name: value.clone() for name, value in training.unet.state_dict().items()}
+    list(training.train(data, 2))
+    moved = {
+        name for name, value in training.unet.state_dict().items() if (value != before[name]).any()
+    }
+    chosen = ("attentions", "up_blocks.1", "conv_in")
+    assert moved == {name for name in before if any(part in name for part in chosen)}
+    kept = before.keys() - moved
+    averaged = training.averaged_unet.state_dict()
+    assert all(torch.equal(averaged[name], before[name]) for name in kept)
 
 
 def test_training_moves_the_text_encoder_too(tokenizer, data):

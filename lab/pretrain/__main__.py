@@ -37,6 +37,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--decay-steps", type=int, help="last steps, in which the learning rate falls to zero"
     )
+    parser.add_argument("--learning-rate", type=float, help="of the UNet, after the warm-up")
+    parser.add_argument(
+        "--trained", help="regular expression: train only these parameters of the UNet"
+    )
     parser.add_argument("--threads", type=int, default=2, help="threads of torch")
     parser.add_argument("--processes", type=int, default=2, help="workers that draw scenes")
     given = parser.parse_args(arguments)
@@ -50,7 +54,12 @@ def main(arguments: list[str]) -> int:
     if given.autoencoder_steps is not None:
         autoencoder = replace(recipe.autoencoder, total_steps=given.autoencoder_steps)
         recipe = replace(recipe, autoencoder=autoencoder)
-    diffusion = {"total_steps": given.steps, "decay_steps": given.decay_steps}
+    diffusion = {
+        "total_steps": given.steps,
+        "decay_steps": given.decay_steps,
+        "learning_rate": given.learning_rate,
+        "trained": given.trained,
+    }
     diffusion = {key: value for key, value in diffusion.items() if value is not None}
     recipe = replace(recipe, diffusion=replace(recipe.diffusion, **diffusion))
     try:

@@ -21,6 +21,7 @@ training can be continued from the last checkpoint before the fall.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,8 @@ class DiffusionConfig:
         ema: Decay of the averaged weights that are shipped.
         clip_norm: Largest norm of the gradient.
         seed: Of every draw.
+        trained: Regular expression: parameters of the UNet whose names it is found in are trained,
+            and `conv_in`; the others stay as they are.
     """
 
     batch_size: int = 32
@@ -72,6 +75,7 @@ class DiffusionConfig:
     ema: float = 0.998
     clip_norm: float = 1.0
     seed: int = 0
+    trained: str = ""
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,11 @@ class DiffusionTraining:
         self.averaged_text_encoder = averaged_copy(text_encoder)
         self.schedule = build_schedule()
         self._weights = two_sided_weight(self.schedule.alphas_cumprod)
+        # With `conv_in` every layer's input has a gradient. Where only its weights have one, group
+        # normalisation of channels-last values crashes the process (torch 2.13, on the CPU).
+        chosen = re.compile(f"^conv_in|{config.trained}")
+        for name, parameter in unet.named_parameters():
+            parameter.requires_grad_(chosen.search(name) is not None)
         self.optimizer = MuonWithAdamW([(unet, 1.0), (text_encoder, config.text_rate)])
 
     def train(self, data: TrainingData, until_step: int) -> Iterator[float]:

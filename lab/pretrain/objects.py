@@ -15,7 +15,7 @@ __all__ = ["Thing", "draw_icon", "draw_shape", "draw_thing", "tinted"]
 
 SHAPE_SHARE = 0.4  # of all things; the others are icons
 _NOUN_ODDS = (0.24, 0.64, 0.12)  # of a monster, one of the common nouns, any noun
-_SHAPE_ODDS = (0.24, 0.24, 0.24, 0.16, 0.06, 0.06)
+_SHAPE_ODDS = (0.22, 0.22, 0.22, 0.22, 0.06, 0.06)
 _TURNED = ("square", "triangle", "star")  # shapes that a small rotation leaves recognisable
 _SUPERSAMPLING = 4
 

@@ -40,15 +40,15 @@ class Scene:
 def draw_scene(sprites: Sprites, seed: int, index: int) -> Scene:
     """Draw scene `index` of the world `seed`.
 
-    Half show one large thing; the rest are grids, counts and pairs.
+    Nearly half show one large thing; the rest are grids, counts and pairs.
     """
     generator = np.random.default_rng([seed, index])
     kind = generator.random()
-    if kind < 0.5:
+    if kind < 0.47:
         canvas, caption, behind = _draw_single(sprites, generator)
-    elif kind < 0.62:
+    elif kind < 0.64:
         canvas, caption, behind = _draw_grid(sprites, generator)
-    elif kind < 0.84:
+    elif kind < 0.86:
         canvas, caption, behind = _draw_several(sprites, generator)
     else:
         canvas, caption, behind = _draw_pair(sprites, generator)
@@ -95,7 +95,9 @@ def _draw_single(sprites: Sprites, generator: Generator) -> tuple[Image.Image, s
     canvas, behind = _draw_background(generator, thing.colour)
     left, top = (int(v) for v in (CANVAS_PX - side) / 2 + generator.normal(0, 6, 2))
     place(canvas, thing.image, left, top)
-    return canvas, with_article(thing.phrase), behind
+    # Tags are often bare words: "green monster" must mean what "a green monster" does.
+    bare = generator.random() < 0.25
+    return canvas, thing.phrase if bare else with_article(thing.phrase), behind
 
 
 def _draw_grid(sprites: Sprites, generator: Generator) -> tuple[Image.Image, str, str]:
