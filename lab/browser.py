@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,7 @@ for place, end in enumerate(ends, start=3):
 os.execv(sys.argv[3], sys.argv[3:])
 """
 _POLL_SECONDS = 0.2
+_SILENCE_SECONDS = 120  # a page that takes longer to answer hangs
 
 
 def find_chromium() -> str:
@@ -119,6 +121,7 @@ class Browser:
 
         Raises:
             RuntimeError: If the browser refuses it or has ended.
+            TimeoutError: If it says nothing for `_SILENCE_SECONDS`.
         """
         self._last_id += 1
         message = {"id": self._last_id, "method": method, "params": params}
@@ -230,6 +233,8 @@ class Browser:
 
     def _receive(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
+            if not select.select([self._from], [], [], _SILENCE_SECONDS)[0]:
+                raise TimeoutError(f"the browser was silent for {_SILENCE_SECONDS} seconds")
             chunk = os.read(self._from, 1 << 20)
             if not chunk:
                 raise RuntimeError("the browser has ended")

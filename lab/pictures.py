@@ -76,6 +76,8 @@ def _page(browser: Browser, page: Path) -> Image.Image:
     """Show the page from its top to the end of the answers."""
     browser.open(page.as_uri(), _WIDTH_PX, _TALLEST_PX, scale=1.5)
     end = browser.js("document.getElementById('short').getBoundingClientRect().bottom + 24")
+    # A picture that waits to be scrolled to would never be decoded.
+    browser.js("for (const image of document.images) image.loading = 'eager'")
     browser.js("Promise.all([...document.images].map((image) => image.decode().catch(() => 0)))")
     return _read(browser.picture((0, 0, _WIDTH_PX, min(end, _TALLEST_PX))))
 
