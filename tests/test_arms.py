@@ -200,6 +200,7 @@ def test_the_plan_finds_a_placebo_that_was_drawn(sweep, tiny_model):
     config = RunConfig(role="placebo")
     config.model.path, config.model.resolution_px = str(tiny_model), 16
     config.sample.num_images, config.sample.batch_size, config.sample.num_steps = 4, 4, 2
+    config.sample.guidance_scale = 7.5  # of model=path
     config.model.precision = "fp32"
     config.dataset = compose_run(["dataset=base_monster_colored"]).dataset
     config.paths.runs = str(sweep.folder.parent)
