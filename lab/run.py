@@ -29,7 +29,7 @@ from lab.method.adapter import Adapter
 from lab.model.base import BaseModel
 from lab.model_probes import measure_binding, measure_drift
 from lab.plan import PlannedRun
-from lab.prior import prior_examples
+from lab.prior import draw_prior, prior_examples
 from lab.sample.draw import draw_images
 from lab.sample.request import ImageRequest, run_requests, sampled_steps
 from lab.share import take_over
@@ -70,10 +70,9 @@ def execute_run(run: PlannedRun, base: BaseModel, dataset: Dataset, progress: Pr
     trained_in = take_over(folder, sampled_steps(config)[:-1], [item.file for item in requests])
     record = _record(run, dataset, trained_in)
     folder.begin(config=asdict(config), identity=run.identity, run=record)
-    # Before the adapter is attached: even one that adds nothing may change an image's last bits.
-    prior = prior_examples(run, base, dataset, progress)
+    draw_prior(run, base, progress)
     with Adapter(base, config.adapter, _adapter_seed(config)) as adapter:
-        _train(run, adapter, dataset, prior, progress)
+        _train(run, adapter, dataset, progress)
         trained = time.perf_counter()
         _sample(run, adapter, requests, progress)
         sampled = time.perf_counter()
@@ -94,10 +93,7 @@ def execute_run(run: PlannedRun, base: BaseModel, dataset: Dataset, progress: Pr
     )
 
 
-def _train(
-    run: PlannedRun, adapter: Adapter, dataset: Dataset, prior: TrainingSet | None,
-    progress: Progress,
-) -> None:  # fmt: skip
+def _train(run: PlannedRun, adapter: Adapter, dataset: Dataset, progress: Progress) -> None:
     """Train what is missing: the adapter, and what it was at earlier steps that are asked for.
 
     A finished adapter that lacks such a step is trained again up to it. Every draw is fixed by its
@@ -122,8 +118,8 @@ def _train(
     progress.stage(run.name, "train", until)
     instances = encode_examples(adapter.base, dataset, "instance")
     result = train_adapter(
-        adapter, instances, prior, config.train, config.seed, folder.checkpoint,
-        lambda done, **figures: progress.advance(run.name, done, **figures),
+        adapter, instances, prior_examples(run, adapter.base, dataset), config.train, config.seed,
+        folder.checkpoint, lambda done, **figures: progress.advance(run.name, done, **figures),
         keep, until,
     )  # fmt: skip
     if not finished:

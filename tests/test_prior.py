@@ -16,9 +16,8 @@ PRIOR = (
 @pytest.fixture
 def sweep(overrides):
     def run(folder, *words):
-        kept = [item for item in overrides if not item.startswith("paths.runs=")]
         chosen = ("experiment=base_monster_colored", "seed=0", "arm=plain")
-        return main(["sweep", *chosen, *kept, *words, f"paths.runs={folder}"])
+        return main(["sweep", *chosen, *overrides, *words, f"paths.runs={folder}"])
 
     return run
 
