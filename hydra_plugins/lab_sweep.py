@@ -18,10 +18,10 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lab.arms import Job, arm_mistakes, claim_mistakes, is_arm_name, same_arms
-from lab.compose import chooses_group, explain, opened, to_run_config, with_values
-from lab.errors import LabError, raise_if
-from lab.plan import run_mistakes
+from lab.cli.compose import chooses_group, explain, opened, to_run_config, with_values
+from lab.core.errors import LabError, raise_if
+from lab.experiment.arms import Job, arm_mistakes, claim_mistakes, is_arm_name, same_arms
+from lab.run.spec import run_mistakes
 
 
 class ProductSweeper(BasicSweeper):
@@ -164,7 +164,7 @@ class ResidentLauncher(_SweepLauncher):
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         """Train, sample and judge; a failed run is a FAILED job, never an exception."""
-        from lab.sweep import run_sweep
+        from lab.sweep.sweep import run_sweep
 
         jobs = self.jobs(job_overrides)
         outcomes = run_sweep(jobs, self.processes)
@@ -187,7 +187,7 @@ class PlanLauncher(_SweepLauncher):
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         """Print the plan."""
-        from lab.plan import print_plan
+        from lab.run.spec import print_plan
 
         print_plan(self.jobs(job_overrides))
         return []

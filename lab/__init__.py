@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lab import _shadow as _shadow  # must run before anything imports transformers
 
 if TYPE_CHECKING:
-    from lab.analysis import Sweep, open_sweep
+    from lab.results.sweep import Sweep, open_sweep
 
 __all__ = ["Sweep", "open_sweep"]
 
@@ -17,6 +17,6 @@ def __getattr__(name: str) -> Any:
     # Imported on first use: the command line needs no pandas to answer `--help`.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from lab import analysis
+    from lab.results import sweep
 
-    return getattr(analysis, name)
+    return getattr(sweep, name)

@@ -98,7 +98,7 @@ def tiny_model(tmp_path_factory):
 @pytest.fixture
 def base(tiny_model, tmp_path):
     """The toy model, loaded in fp32 with empty caches."""
-    from lab.model.base import load_base
+    from lab.model.resident import load_base
 
     return load_base(tiny_model, "tiny", tmp_path / "cache", "fp32")
 
@@ -141,7 +141,7 @@ def killed_at_step(monkeypatch):
                 raise Killed
 
         with monkeypatch.context() as patch:
-            patch.setattr("lab.terminal.SweepDisplay.advance", dying)
+            patch.setattr("lab.display.terminal.SweepDisplay.advance", dying)
             with pytest.raises(Killed):
                 yield
 
@@ -151,8 +151,8 @@ def killed_at_step(monkeypatch):
 @pytest.fixture(scope="session")
 def browser():
     """A headless Chromium with one page; tests that need it are skipped where there is none."""
-    from lab.browser import Browser, find_chromium
-    from lab.errors import LabError
+    from lab.cli.browser import Browser, find_chromium
+    from lab.core.errors import LabError
 
     try:
         find_chromium()

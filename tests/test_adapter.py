@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from lab.config import AdapterConfig
-from lab.errors import LabError
+from lab.core.errors import LabError
+from lab.experiment.schema import AdapterConfig
 from lab.method.adapter import Adapter
 
 

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from lab.analysis import open_sweep
-from lab.arms import Job, arm_mistakes, arms_of, factors_of, is_named
-from lab.cli import main
-from lab.compose import compose_run
-from lab.config import ClaimConfig, RunConfig
+from lab.cli.compose import compose_run
+from lab.cli.main import main
+from lab.experiment.arms import Job, arm_mistakes, arms_of, factors_of, is_named
+from lab.experiment.schema import ClaimConfig, RunConfig
 from lab.judge.values import claim_arms
-from lab.plan import find_training_set
+from lab.results.sweep import open_sweep
+from lab.run.spec import find_training_set
 
 ARMS = "++hydra.sweeper.arms"
 

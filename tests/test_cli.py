@@ -3,8 +3,9 @@ import sys
 
 import pytest
 
-from lab.cli import main
-from lab.compose import PROJECT, compose_run, list_experiments
+from lab.cli.compose import compose_run
+from lab.cli.main import main
+from lab.core.project import PROJECT, list_experiments
 
 EXPERIMENT = "experiment=base_monster_colored"
 
@@ -104,7 +105,7 @@ def test_an_unknown_command_lists_the_choices(capsys):
 
 def test_help_lists_every_experiment_and_imports_no_torch():
     code = (
-        "import sys; from lab.cli import main; main(['--help']); "
+        "import sys; from lab.cli.main import main; main(['--help']); "
         "sys.exit('torch' in sys.modules or 'mlflow' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

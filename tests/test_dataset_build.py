@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lab.config import DatasetConfig, TagConfig
+from lab.core.errors import LabError
+from lab.core.identity import array_hash
 from lab.dataset import build as build_module
 from lab.dataset import dataset_mistakes, find_dataset, resolve_dataset, show_dataset
-from lab.errors import LabError
-from lab.identity import array_hash
+from lab.experiment.schema import DatasetConfig, TagConfig
 
 PROJECT = Path(__file__).parents[1]
 
@@ -98,7 +98,7 @@ def test_another_process_gives_the_same_set(tmp_path):
     here = resolve(config, tmp_path / "here").content_hash
     code = f"""
 from pathlib import Path
-from lab.config import DatasetConfig, TagConfig
+from lab.experiment.schema import DatasetConfig, TagConfig
 from lab.dataset import resolve_dataset
 config = DatasetConfig(source={config.source!r}, transforms={config.transforms!r},
                        tags=TagConfig(template="{{colour}} {{trigger}}"))

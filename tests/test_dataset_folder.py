@@ -8,9 +8,9 @@ import pandas
 import pytest
 from PIL import Image, ImageCms
 
-from lab.config import DatasetConfig, TagConfig
+from lab.core.errors import LabError
 from lab.dataset import dataset_mistakes, find_dataset, resolve_dataset
-from lab.errors import LabError
+from lab.experiment.schema import DatasetConfig, TagConfig
 
 PROJECT = Path(__file__).parents[1]
 PHOTOGRAPHS = PROJECT.parent / "shared" / "data" / "dreambooth" / "monster_toy"

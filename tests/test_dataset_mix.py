@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from lab.config import DatasetConfig, TagConfig
 from lab.dataset import dataset_mistakes, resolve_dataset
 from lab.dataset.fit import bucket_size
-from lab.dataset.mix import repeats_for
 from lab.dataset.picture import Frame
+from lab.dataset.source.mix import repeats_for
+from lab.experiment.schema import DatasetConfig, TagConfig
 
 PROJECT = Path(__file__).parents[1]
 

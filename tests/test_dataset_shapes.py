@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lab.core.errors import LabError
 from lab.dataset.colours import rgb
 from lab.dataset.picture import Frame
-from lab.dataset.shapes import SHAPES, Shape, shape_distance
-from lab.dataset.sources import SourceContext, build_source
-from lab.errors import LabError
+from lab.dataset.source.kinds import SourceContext, build_source
+from lab.dataset.source.shapes import SHAPES, Shape, shape_distance
 
 
 def entries_of(**settings):

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab.config import DatasetConfig, TagConfig
 from lab.dataset import dataset_mistakes, resolve_dataset
+from lab.experiment.schema import DatasetConfig, TagConfig
 
 PROJECT = Path(__file__).parents[1]
 OPTIONS = sorted(path.stem for path in (PROJECT / "conf" / "dataset").glob("*.yaml"))

@@ -4,9 +4,9 @@ from collections import Counter
 
 import pytest
 
-from lab.config import TagConfig
 from lab.dataset.picture import Entry
 from lab.dataset.tags import captions_of, template_mistakes
+from lab.experiment.schema import TagConfig
 
 COLOURS = ("red", "green", "blue", "yellow")
 

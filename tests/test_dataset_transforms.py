@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lab.core.errors import LabError
 from lab.dataset.colours import rgb
 from lab.dataset.picture import Entry, Frame, Picture, PictureMistake
-from lab.dataset.shapes import Shape
+from lab.dataset.source.shapes import Shape
 from lab.dataset.transforms import apply_steps, build_steps
 from lab.dataset.transforms.mask import object_mask
 from lab.dataset.transforms.tone import luminance
-from lab.errors import LabError
 
 FRAME = Frame(32)
 NEUTRAL = {
@@ -81,7 +81,7 @@ def after(pixels, mask=None, **transforms):
 
 
 def test_every_kind_of_step_is_tested_for_its_neutral_setting():
-    from lab.dataset.transforms.steps import step_kinds
+    from lab.dataset.transforms.kinds import step_kinds
 
     assert set(NEUTRAL) == set(step_kinds())
     set_steps = {"copies", "grid", "repeats", "subset"}

@@ -2,10 +2,10 @@
 
 import pytest
 
-from lab.arms import arms_of
-from lab.claim import expected_verdict
-from lab.cli import main
-from lab.compose import list_experiments
+from lab.cli.main import main
+from lab.core.project import list_experiments
+from lab.experiment.arms import arms_of
+from lab.experiment.claim import expected_verdict
 from lab.judge.verdict import Verdict
 from lab.pretrain.vocabulary import COLOURS, NOUNS, SHAPES, is_held_out
 from lab.probe import PROBES
@@ -21,7 +21,7 @@ ARTICLE = (
 def planned(monkeypatch, tmp_path):
     """Plan an experiment; return its jobs."""
     found = []
-    monkeypatch.setattr("lab.plan.print_plan", found.extend)
+    monkeypatch.setattr("lab.run.spec.print_plan", found.extend)
 
     def plan(name):
         assert main(["plan", f"experiment={name}", f"paths.runs={tmp_path}"]) == 0

@@ -3,9 +3,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from lab.config import AdapterConfig, RunConfig, TrainConfig
-from lab.identity import array_hash, canonical_json, content_id
-from lab.settings import (
+from lab.core.identity import array_hash, canonical_json, content_id
+from lab.core.settings import (
     at_least,
     between,
     build_from_mapping,
@@ -14,6 +13,7 @@ from lab.settings import (
     one_of,
     setting,
 )
+from lab.experiment.schema import AdapterConfig, RunConfig, TrainConfig
 
 
 def test_the_order_of_keys_does_not_change_an_id():

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lab.claim import ClaimConfig
+from lab.experiment.claim import ClaimConfig
 from lab.judge import judge
 from lab.judge.crossed import by_train_seed
-from lab.sweep_tables import copied_shares, diversity_table, model_measurements
+from lab.results.derived import copied_shares, diversity_table, model_measurements
 
 PROMPTS = {"trigger": ["monster"], "tagged": ["red monster", "green monster"]}
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from lab.config import ClaimConfig, ExperimentConfig
-from lab.settings import find_mistakes
+from lab.core.settings import find_mistakes
+from lab.experiment.schema import ClaimConfig, ExperimentConfig
 
 MATCHED = {"red monster": "hue_mass/red", "green monster": "hue_mass/green"}
 

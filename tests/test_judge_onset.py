@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab.config import ClaimConfig
+from lab.experiment.schema import ClaimConfig
 from lab.judge import crossed, judge
 from lab.judge.curve import Curve, claim_curve, onset, page_p
 from lab.judge.onset import dose_tables, find_onset, log_onset_table

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab.config import ClaimConfig
-from lab.errors import LabError
+from lab.core.errors import LabError
+from lab.experiment.schema import ClaimConfig
 from lab.judge import judge
 
 TRAIN_SEEDS = range(5)

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab.analysis import Sweep
-from lab.errors import LabError
+from lab.core.errors import LabError
 from lab.judge.variance import stream_shares
 from lab.report.curves import variance_bars
 from lab.report.variance import (
@@ -17,6 +16,7 @@ from lab.report.variance import (
     variance_table,
     write_variance,
 )
+from lab.results.sweep import Sweep
 
 VARIANCES = {"adapter": 0.1, "order": 0.3, "noise": 0.5, "timestep": 0.1, "all": 1.0}
 

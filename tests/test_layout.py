@@ -4,12 +4,12 @@ import ast
 import subprocess
 import sys
 
-from lab.compose import PROJECT
+from lab.core.project import PROJECT
 
 # Who alone may import a library, as path prefixes below the project.
 EDGES = {
-    "hydra": ("lab/cli.py", "lab/compose.py", "hydra_plugins/"),
-    "omegaconf": ("lab/cli.py", "lab/compose.py", "hydra_plugins/"),
+    "hydra": ("lab/cli/", "hydra_plugins/"),
+    "omegaconf": ("lab/cli/", "hydra_plugins/"),
     "mlflow": ("lab/tracking",),
 }
 
@@ -47,7 +47,8 @@ def test_nothing_reads_pickle():
 
 def test_planning_and_reading_results_import_no_torch():
     code = (
-        "import sys, lab.plan, lab.analysis, lab.judge, lab.dataset, lab.probe, lab.compose;"
+        "import sys, lab.run.spec, lab.results.sweep, lab.judge, lab.dataset, lab.probe;"
+        "import lab.cli.compose;"
         "heavy = {'torch', 'mlflow', 'diffusers', 'transformers'} & set(sys.modules);"
         "sys.exit(', '.join(heavy) or None)"
     )

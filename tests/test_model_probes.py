@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from lab.config import AdapterConfig
+from lab.experiment.schema import AdapterConfig
 from lab.method.adapter import Adapter
-from lab.model.base import BaseModel
-from lab.model_probes import measure_binding, measure_drift
+from lab.model.resident import BaseModel
 from lab.probe.bank import bank_images
+from lab.run.instruments import measure_binding, measure_drift
 from lab.train.examples import TrainingSet
 
 PROMPTS = [("trigger", "monster"), ("near", "dog"), ("again", "monster")]

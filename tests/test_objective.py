@@ -6,7 +6,7 @@ import pytest
 import torch
 from diffusers import DDPMScheduler
 
-from lab.config import TrainConfig
+from lab.experiment.schema import TrainConfig
 from lab.train.examples import draw_latents
 from lab.train.objective import min_snr_weight, offset_noise, per_sample_loss, training_target
 from lab.train.optimizer import build_optimizer, learning_rate_factor, set_learning_rates

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lab import browser as browsers
-from lab import pictures
-from lab.browser import find_chromium
-from lab.config import TrackingConfig
-from lab.errors import LabError
+from lab.cli import browser as browsers
+from lab.cli import pictures
+from lab.cli.browser import find_chromium
+from lab.core.errors import LabError
+from lab.experiment.schema import TrackingConfig
 
 
 def test_chromium_is_the_one_that_is_named(monkeypatch, tmp_path):

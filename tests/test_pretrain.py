@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from lab.errors import LabError
+from lab.core.errors import LabError
 from lab.pretrain import artwork, world
 from lab.pretrain.artwork import ARTWORK, SPRITE_PX, Sprites, fetch_artwork
 from lab.pretrain.autoencoder import (

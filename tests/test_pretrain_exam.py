@@ -2,13 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lab.core.seeds import array_generator
 from lab.pretrain import exam
 from lab.pretrain.artwork import SPRITE_PX, Sprites
 from lab.pretrain.exam import BARS, read_answer
 from lab.pretrain.exam_scenes import COMMON_NOUNS, questions
 from lab.pretrain.noun_classifier import NounClassifier
 from lab.pretrain.vocabulary import MONSTERS, NOUNS
-from lab.seeds import array_generator
 
 NO_ARTWORK = Sprites(np.zeros((0, SPRITE_PX, SPRITE_PX, 4), np.uint8), {})
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lab.cli import main
+from lab.cli.main import main
 
 PRIOR = (
     "train.prior_weight=1", "train.prior_prompts=[a cat, a red circle]", "train.prior_images=2",

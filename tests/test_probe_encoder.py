@@ -19,15 +19,15 @@ from transformers import (
     Dinov2Model,
 )
 
-from lab.compose import PROJECT
-from lab.config import DatasetConfig, ProbeConfig, TagConfig
+from lab.core.errors import LabError
+from lab.core.project import PROJECT
 from lab.dataset import Dataset, resolve_dataset
-from lab.errors import LabError
-from lab.measure import measure_files
+from lab.experiment.schema import DatasetConfig, ProbeConfig, TagConfig
 from lab.probe import Reference
 from lab.probe.encoder import load_encoder, measure_encoder
 from lab.probe.encoder_folder import SIMILARITY, encoder_mistakes
 from lab.probe.rendered import render_shape
+from lab.run.measure import measure_files
 
 SMALL = {
     "hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2, "num_hidden_layers": 1,

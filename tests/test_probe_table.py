@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from lab.errors import LabError
+from lab.core.errors import LabError
 from lab.probe import PROBES, Reference, measure
 from lab.probe.rendered import degrade, render_shape
 

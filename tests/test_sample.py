@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lab.compose import compose_run
-from lab.config import AdapterConfig, ClaimConfig, RunConfig
+from lab.cli.compose import compose_run
+from lab.experiment.schema import AdapterConfig, ClaimConfig, RunConfig
 from lab.method.adapter import Adapter
 from lab.sample.draw import draw_batch, draw_images
 from lab.sample.request import base_requests, chunks, run_requests, sampler_id

@@ -3,11 +3,11 @@ import sys
 
 import pytest
 
-from lab.seeds import PURPOSES, array_generator, seed_for, tensor_generator
+from lab.core.seeds import PURPOSES, array_generator, seed_for, tensor_generator
 
 
 def test_a_stream_is_the_same_in_another_process():
-    code = "from lab.seeds import seed_for; print(seed_for(3, 'noise', 7))"
+    code = "from lab.core.seeds import seed_for; print(seed_for(3, 'noise', 7))"
     other = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

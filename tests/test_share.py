@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-import lab.run
-from lab.cli import main
-from lab.store import link_file
+import lab.run.execute
+from lab.cli.main import main
+from lab.core.files import link_file
 
 NAMED = ("experiment=base_monster_colored", "arm=plain", "sample.at_steps=[2]")
 # What the arm `plain` sets, outside any experiment.
@@ -37,7 +37,7 @@ def test_an_adapter_of_another_experiment_is_taken_over(sweep, tmp_path, monkeyp
         raise AssertionError("this run was trained before")
 
     with monkeypatch.context() as patch:
-        patch.setattr(lab.run, "train_adapter", trains)
+        patch.setattr(lab.run.execute, "train_adapter", trains)
         assert sweep(ADHOC, "sample.at_steps=[2]") == 0
     second = run_folder(tmp_path, "adhoc")
     assert second.name == first.name

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 import lab
-import lab.run
-from lab.cli import main
+import lab.run.execute
+from lab.cli.main import main
 
 ARM = ("seed=0", "arm=plain")
 STEPS = "sample.at_steps=[1,3]"
@@ -84,7 +84,7 @@ def test_steps_asked_later_give_the_same_and_train_no_further_than_needed(
     assert sweep(folder, STEPS, command="plan") == 0
     assert "1 PARTIAL" in capsys.readouterr().out
     reached = []
-    real = lab.run.train_adapter
+    real = lab.run.execute.train_adapter
 
     def counting(*arguments):
         *others, progress, keep, until = arguments
@@ -95,7 +95,7 @@ def test_steps_asked_later_give_the_same_and_train_no_further_than_needed(
             until,
         )
 
-    monkeypatch.setattr(lab.run, "train_adapter", counting)
+    monkeypatch.setattr(lab.run.execute, "train_adapter", counting)
     assert sweep(folder, STEPS) == 0
     assert max(reached) == 3
     assert results(folder) == results(asked_at_once)

@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from lab.errors import LabError
-from lab.store import exclusive, read_json, write_bytes, write_json, write_rows
+from lab.core.errors import LabError
+from lab.core.files import read_json, write_bytes, write_json, write_rows
+from lab.core.lock import exclusive
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path, monkeypatch):
@@ -37,8 +38,8 @@ def test_rows_keep_floats_exactly_and_nan_is_empty(tmp_path):
 
 def test_a_second_sweep_on_the_same_folder_is_refused(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from lab.store import exclusive\n"
-        "from lab.errors import LabError\n"
+        "import sys; from pathlib import Path; from lab.core.files import exclusive\n"
+        "from lab.core.errors import LabError\n"
         "try:\n"
         "    with exclusive(Path(sys.argv[1])): print('in')\n"
         "except LabError as error: print(error)"

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-import lab.run
-import lab.store
-import lab.workers
-from lab.cli import main
+import lab.core.files
+import lab.launch.processes
+import lab.run.execute
+from lab.cli.main import main
 
 EXPERIMENT = "experiment=base_monster_colored"
 ARMS = "arm=plain,coloured"
@@ -78,7 +78,7 @@ def test_a_sweep_leaves_everything_a_person_looks_for(reference):
 
 def test_a_second_sweep_does_nothing(reference, sweep, capsys, monkeypatch):
     before = {path: path.stat().st_mtime_ns for path in reference.rglob("*") if path.is_file()}
-    monkeypatch.setattr(lab.run, "execute_run", None)
+    monkeypatch.setattr(lab.run.execute, "execute_run", None)
     assert sweep(reference) == 0
     assert capsys.readouterr().out.count("SKIPPED") >= 4
     changed = {path.name for path, time in before.items() if path.stat().st_mtime_ns != time} - {
@@ -119,7 +119,7 @@ def test_a_process_killed_outright_is_continued(reference, sweep, tmp_path, over
         "    left[0] -= 1\n"
         "    os.kill(os.getpid(), signal.SIGKILL) if left[0] == 0 else flush(descriptor)\n"
         "os.fsync = dying\n"
-        "from lab.cli import main; sys.exit(main(sys.argv[1:]))"
+        "from lab.cli.main import main; sys.exit(main(sys.argv[1:]))"
     )
     kept = [item for item in overrides if not item.startswith("paths.runs=")]
     words = ["sweep", EXPERIMENT, *kept, "seed=0,1", ARMS, f"paths.runs={tmp_path}"]
@@ -146,7 +146,7 @@ def test_processes_side_by_side_compute_the_same_bytes(reference, sweep, tmp_pat
 
 
 def test_a_killed_process_fails_its_run_alone(reference, sweep, tmp_path, monkeypatch, capsys):
-    real = lab.workers._Worker.begin
+    real = lab.launch.processes._Worker.begin
     begun = []
 
     def begins(worker, task):
@@ -155,7 +155,7 @@ def test_a_killed_process_fails_its_run_alone(reference, sweep, tmp_path, monkey
         if len(begun) == 3:
             worker.process.kill()
 
-    monkeypatch.setattr(lab.workers._Worker, "begin", begins)
+    monkeypatch.setattr(lab.launch.processes._Worker, "begin", begins)
     assert sweep(tmp_path, "hydra.launcher.processes=2") == 1
     assert "exit code -9" in capsys.readouterr().out
     home = tmp_path / "base_monster_colored"
@@ -173,14 +173,14 @@ def test_the_number_of_processes_is_checked(sweep, tmp_path, capsys):
 def test_a_failing_run_is_recorded_and_the_others_go_on(
     reference, sweep, tmp_path, monkeypatch, capsys
 ):
-    real = lab.run.train_adapter
+    real = lab.run.execute.train_adapter
 
     def fails_for_seed_one(adapter, instances, prior, config, seed, *rest):
         if seed == 1:
             raise RuntimeError("a bug of this run alone")
         return real(adapter, instances, prior, config, seed, *rest)
 
-    monkeypatch.setattr(lab.run, "train_adapter", fails_for_seed_one)
+    monkeypatch.setattr(lab.run.execute, "train_adapter", fails_for_seed_one)
     assert sweep(tmp_path) == 1
     assert "RuntimeError: a bug of this run alone" in capsys.readouterr().out
     home = tmp_path / "base_monster_colored"
@@ -189,7 +189,7 @@ def test_a_failing_run_is_recorded_and_the_others_go_on(
     assert {run["reason"] for run in record["runs"] if run["status"] == "FAILED"} == {
         "RuntimeError: a bug of this run alone"
     }
-    monkeypatch.setattr(lab.run, "train_adapter", real)
+    monkeypatch.setattr(lab.run.execute, "train_adapter", real)
     assert sweep(tmp_path) == 0
     assert not list(home.glob("*/FAILED.json"))
     assert results(tmp_path) == results(reference)
@@ -206,7 +206,7 @@ def test_a_diverging_run_fails_by_name(sweep, tmp_path):
 def test_a_full_disk_fails_the_run_and_a_later_try_completes_it(
     reference, sweep, tmp_path, monkeypatch
 ):
-    real = lab.store.write_bytes
+    real = lab.core.files.write_bytes
 
     def full(path, content):
         if path.name == "checkpoint.safetensors":

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from lab.terminal import SweepDisplay, print_rows, print_table, print_verdicts
+from lab.display.terminal import SweepDisplay, print_rows, print_table, print_verdicts
 
 
 class Clock:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from lab.config import AdapterConfig, TrainConfig
+from lab.experiment.schema import AdapterConfig, TrainConfig
 from lab.method.adapter import Adapter
 from lab.train.check import manipulation_check
 from lab.train.checkpoint import load_checkpoint
@@ -154,7 +154,7 @@ def test_settings_that_are_off_draw_nothing(base, examples, tmp_path):
     ids=lambda settings: "-".join(map(str, next(iter(settings.items())))),
 )
 def test_each_setting_changes_the_result(base, examples, tmp_path, settings):
-    from lab.config import StreamConfig
+    from lab.experiment.schema import StreamConfig
 
     if "streams" in settings:
         settings = {"streams": StreamConfig(**{settings["streams"]: 7})}
@@ -192,7 +192,7 @@ def test_a_loss_that_is_not_a_number_ends_the_run(base, examples, tmp_path):
 
 
 def test_bf16_runs_repeat_bit_for_bit(tiny_model, tmp_path, examples):
-    from lab.model.base import load_base
+    from lab.model.resident import load_base
 
     base = load_base(tiny_model, "tiny", tmp_path / "cache", "bf16")
     first, _ = train(base, examples, tmp_path / "a")
@@ -205,7 +205,7 @@ def test_bf16_runs_repeat_bit_for_bit(tiny_model, tmp_path, examples):
 def test_a_prompt_met_first_in_training_or_in_sampling_is_the_same(
     tiny_model, tmp_path, examples, precision
 ):
-    from lab.model.base import load_base
+    from lab.model.resident import load_base
 
     asked_first = load_base(tiny_model, "tiny", tmp_path / "one", precision)
     expected = asked_first.encode_prompts(CAPTIONS)

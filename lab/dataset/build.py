@@ -19,7 +19,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from lab.config import DatasetConfig
+from lab.core.errors import LabError, raise_if
+from lab.core.identity import ID_LENGTH, array_hash, canonical_json
 from lab.dataset.card import card_text
 from lab.dataset.contact_sheet import draw_contact_sheet
 from lab.dataset.dataset import (
@@ -34,8 +35,7 @@ from lab.dataset.dataset import (
 )
 from lab.dataset.picture import Entry, Frame, PictureMistake
 from lab.dataset.tags import captions_of
-from lab.errors import LabError, raise_if
-from lab.identity import ID_LENGTH, array_hash, canonical_json
+from lab.experiment.schema import DatasetConfig
 
 __all__ = ["build_dataset"]
 

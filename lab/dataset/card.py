@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from lab.config import DatasetConfig
 from lab.dataset.dataset import IMAGES, Dataset
+from lab.experiment.schema import DatasetConfig
 
 __all__ = ["card_text"]
 

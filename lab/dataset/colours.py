@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from lab.errors import unknown
-from lab.settings import Rule
+from lab.core.errors import unknown
+from lab.core.settings import Rule
 
 __all__ = ["COLOURS", "colour_list", "is_colour", "is_colours", "rgb", "words"]
 

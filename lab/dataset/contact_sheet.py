@@ -30,7 +30,7 @@ def draw_contact_sheet(dataset: Dataset, title: str) -> Image.Image:
     """
     from PIL import Image, ImageDraw
 
-    from lab.drawing import fit_picture, load_font, wrap_words
+    from lab.core.drawing import fit_picture, load_font, wrap_words
 
     count = min(len(dataset.examples), MOST_IMAGES)
     chosen = [dataset.examples[index * len(dataset.examples) // count] for index in range(count)]

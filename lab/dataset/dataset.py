@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lab.identity import ID_LENGTH, canonical_json, content_id
+from lab.core.identity import ID_LENGTH, canonical_json, content_id
 
 __all__ = ["Dataset", "Example", "content_hash", "load_dataset", "metadata_lines"]
 

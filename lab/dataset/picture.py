@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from lab.seeds import array_generator
+from lab.core.seeds import array_generator
 
 __all__ = ["Drawing", "Entry", "Frame", "Picture", "PictureMistake", "draw_generator", "to_uint8"]
 

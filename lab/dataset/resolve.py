@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lab.config import DatasetConfig
+from lab.core.errors import LabError, raise_if
+from lab.core.identity import content_id
+from lab.core.settings import identity_of
 from lab.dataset.dataset import Dataset, load_dataset
 from lab.dataset.picture import Entry, Frame
-from lab.dataset.sources import Source, SourceContext, build_source
+from lab.dataset.source.kinds import Source, SourceContext, build_source
 from lab.dataset.tags import template_mistakes
 from lab.dataset.transforms import (
     PictureStep,
@@ -22,9 +24,7 @@ from lab.dataset.transforms import (
     apply_steps,
     build_steps,
 )
-from lab.errors import LabError, raise_if
-from lab.identity import content_id
-from lab.settings import identity_of
+from lab.experiment.schema import DatasetConfig
 
 __all__ = [
     "dataset_mistakes",

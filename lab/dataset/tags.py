@@ -11,10 +11,10 @@ import re
 from collections.abc import Sequence
 from string import Formatter
 
-from lab.config import TagConfig
+from lab.core.errors import unknown
+from lab.core.seeds import array_generator
 from lab.dataset.picture import Entry, draw_generator
-from lab.errors import unknown
-from lab.seeds import array_generator
+from lab.experiment.schema import TagConfig
 
 __all__ = ["captions_of", "template_mistakes"]
 

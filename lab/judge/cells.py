@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lab.errors import raise_if
+from lab.core.errors import raise_if
 
 __all__ = ["Cells", "build_cells", "subtract_cells"]
 

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.optimize import isotonic_regression
 from scipy.stats import page_trend_test
 
-from lab.config import ClaimConfig
+from lab.experiment.schema import ClaimConfig
 from lab.judge.evidence import Evidence, build_evidence
 from lab.judge.values import claim_values, twin_of
 

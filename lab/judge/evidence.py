@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from lab.config import ClaimConfig
-from lab.errors import LabError
+from lab.core.errors import LabError
+from lab.experiment.schema import ClaimConfig
 from lab.judge.cells import Cells, build_cells, subtract_cells
 from lab.judge.crossed import Crossed, by_train_seed, crossed
 from lab.judge.dose import rises_with_weight

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from lab.config import ClaimConfig
+from lab.experiment.schema import ClaimConfig
 from lab.judge.crossed import crossed
 from lab.judge.curve import Curve, claim_curve, onset, page_p
 from lab.judge.evidence import Evidence, build_evidence

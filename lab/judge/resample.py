@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from lab.seeds import array_generator
+from lab.core.seeds import array_generator
 
 __all__ = ["MAX_EXACT_SEEDS", "pigeonhole_interval", "sign_flip_p"]
 
@@ -27,7 +27,7 @@ def pigeonhole_interval(
     Args:
         differences: Adapter minus base, shape `(S, G)`.
         level: Nominal coverage.
-        num_resamples: Bootstrap tables; their draws are fixed by `lab.seeds`.
+        num_resamples: Bootstrap tables; their draws are fixed by `lab.core.seeds`.
     """
     rng = array_generator(0, "probe")
     num_train, num_generation = differences.shape

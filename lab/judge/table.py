@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from lab.config import ClaimConfig
-from lab.errors import LabError, raise_if
+from lab.core.errors import LabError, raise_if
+from lab.experiment.schema import ClaimConfig
 from lab.judge.crossed import Crossed
 from lab.judge.effect import improvement_probability
 from lab.judge.evidence import Evidence, build_evidence

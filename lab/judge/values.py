@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lab.arms import is_named
-from lab.config import ClaimConfig
-from lab.errors import LabError, raise_if, unknown
+from lab.core.errors import LabError, raise_if, unknown
+from lab.experiment.arms import is_named
+from lab.experiment.schema import ClaimConfig
 from lab.probe import PROBES
 
 __all__ = [

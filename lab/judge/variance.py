@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from lab.core.seeds import array_generator
 from lab.judge.crossed import crossed
-from lab.seeds import array_generator
 
 __all__ = ["ALL", "stream_shares"]
 

@@ -13,12 +13,12 @@ from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import safe_open
 from safetensors.torch import load_file, save
 
-from lab.config import AdapterConfig
-from lab.errors import LabError
+from lab.core.errors import LabError
+from lab.core.files import write_bytes
+from lab.core.seeds import seed_for
+from lab.experiment.schema import AdapterConfig
 from lab.method.targets import TEXT_TARGETS, target_pattern
-from lab.model.base import BaseModel
-from lab.seeds import seed_for
-from lab.store import write_bytes
+from lab.model.resident import BaseModel
 
 __all__ = ["Adapter"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save
 
-from lab.store import write_bytes
+from lab.core.files import write_bytes
 
 __all__ = ["TensorCache"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.config import ModelConfig
-from lab.errors import LabError
-from lab.identity import content_id, file_hash
-from lab.store import read_json, write_json
+from lab.core.errors import LabError
+from lab.core.files import read_json, write_json
+from lab.core.identity import content_id, file_hash
+from lab.experiment.schema import ModelConfig
 
 __all__ = ["EMBEDDED", "find_folder", "fingerprint"]
 

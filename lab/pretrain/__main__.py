@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from transformers.utils.logging import disable_progress_bar
 
-from lab.errors import LabError
+from lab.core.errors import LabError
 from lab.pretrain.recipe import Recipe, toy_recipe
 from lab.pretrain.stages import build_base_model
 

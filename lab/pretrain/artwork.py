@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lab.errors import LabError
+from lab.core.errors import LabError
 from lab.pretrain.vocabulary import ICONS
 
 __all__ = ["ARTWORK", "SPRITE_PX", "ArtworkSet", "Sprites", "fetch_artwork", "load_sprites"]

@@ -20,6 +20,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
+from lab.core.seeds import array_generator, tensor_generator
 from lab.pretrain.resumable import (
     average_into,
     averaged_copy,
@@ -27,7 +28,6 @@ from lab.pretrain.resumable import (
     save_state,
     warmed_cosine,
 )
-from lab.seeds import array_generator, tensor_generator
 
 __all__ = [
     "AutoencoderConfig",

@@ -32,9 +32,9 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import CLIPTextModel
 
+from lab.core.seeds import tensor_generator
 from lab.pretrain.muon import MuonWithAdamW
 from lab.pretrain.resumable import average_into, averaged_copy, load_state, save_state
-from lab.seeds import tensor_generator
 
 __all__ = [
     "DiffusionConfig",

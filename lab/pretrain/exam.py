@@ -18,9 +18,11 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from lab.errors import LabError
-from lab.model.base import BaseModel, load_base
+from lab.core.errors import LabError
+from lab.core.files import write_rows
+from lab.core.seeds import array_generator
 from lab.model.fingerprint import EMBEDDED, fingerprint
+from lab.model.resident import BaseModel, load_base
 from lab.pretrain.artwork import SPRITE_PX, Sprites, load_sprites
 from lab.pretrain.autoencoder import encode_images, peak_signal_to_noise
 from lab.pretrain.exam_checks import (
@@ -37,8 +39,6 @@ from lab.pretrain.noun_classifier import NounClassifier, load_classifier
 from lab.pretrain.sheets import draw_prompt, prompt_sheet
 from lab.pretrain.vocabulary import COMMON_NOUNS, MONSTERS
 from lab.pretrain.world import held_out_scenes
-from lab.seeds import array_generator
-from lab.store import write_rows
 
 __all__ = ["BARS", "main", "read_answer", "take_exam"]
 

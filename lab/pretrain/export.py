@@ -13,7 +13,7 @@ from pathlib import Path
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from lab.store import read_json, write_json
+from lab.core.files import read_json, write_json
 
 __all__ = ["export_pipeline"]
 

@@ -11,12 +11,12 @@ from PIL import Image, ImageFilter
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from lab.core.seeds import array_generator, tensor_generator
 from lab.pretrain.artwork import Sprites
 from lab.pretrain.backgrounds import CANVAS_PX, draw_plain
 from lab.pretrain.objects import draw_icon
 from lab.pretrain.scenes import SCENE_PX, place
 from lab.pretrain.vocabulary import COLOURS
-from lab.seeds import array_generator, tensor_generator
 
 __all__ = ["NounClassifier", "load_classifier"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lab.config import RunConfig
-from lab.model.base import BaseModel
+from lab.experiment.schema import RunConfig
+from lab.model.resident import BaseModel
 from lab.report.grid import draw_grid
 from lab.sample.draw import draw_seeds
 

@@ -13,7 +13,7 @@ import torch
 from diffusers import AutoencoderKL
 from transformers import CLIPTokenizer
 
-from lab.model.base import load_base
+from lab.model.resident import load_base
 from lab.pretrain.artwork import SPRITE_PX, Sprites, load_sprites
 from lab.pretrain.autoencoder import (
     AutoencoderTraining,

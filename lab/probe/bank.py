@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from lab.core.seeds import array_generator, tensor_generator
 from lab.probe.rendered import render_shape
-from lab.seeds import array_generator, tensor_generator
 
 __all__ = ["LatentBank", "Predict", "bank_images", "build_bank"]
 

@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from lab.core.seeds import array_generator
 from lab.probe.colour import HUES
 from lab.probe.misread import (
     GRID_PROBES,
@@ -25,7 +26,6 @@ from lab.probe.misread import (
 from lab.probe.rendered import render_shape
 from lab.probe.shape import SHAPES
 from lab.probe.table import measure
-from lab.seeds import array_generator
 
 __all__ = [
     "IMAGES_PER_CLASS",

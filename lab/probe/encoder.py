@@ -13,10 +13,10 @@ from PIL import Image
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 
-from lab.errors import LabError, raise_if
+from lab.core.errors import LabError, raise_if
+from lab.core.seeds import array_generator
 from lab.probe.encoder_folder import ENCODER_PROBES, encoder_mistakes
 from lab.probe.reference import Reference
-from lab.seeds import array_generator
 
 __all__ = ["Encoder", "kernel_distance", "load_encoder", "measure_encoder"]
 

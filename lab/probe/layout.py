@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from lab.core.seeds import array_generator
 from lab.probe.edges import gradient
 from lab.probe.reference import Reference
 from lab.probe.spec import Probe
 from lab.probe.thumbnail import standardised, thumbnails
-from lab.seeds import array_generator
 
 __all__ = ["PROBES", "measure_layout"]
 

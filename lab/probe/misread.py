@@ -8,10 +8,10 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
+from lab.core.seeds import array_generator
 from lab.probe.grid import measure_grid
 from lab.probe.picture import Picture
 from lab.probe.rendered import degrade, render_grid, render_shape
-from lab.seeds import array_generator
 
 __all__ = [
     "GRID_PROBES",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from lab.errors import raise_if, unknown
+from lab.core.errors import raise_if, unknown
 from lab.probe import background, blur, circle, colour, copying, grid, layout, outline, shape
 from lab.probe.picture import WORKING_SIDE_PX, Picture
 from lab.probe.reference import Reference

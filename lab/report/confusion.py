@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lab.analysis import Sweep
-from lab.arms import slug
+from lab.core.files import write_frame
+from lab.core.names import slug
 from lab.probe.confusion import IMAGES_PER_CLASS, confusions
 from lab.report.figures import confusion_figure
 from lab.report.style import save_figure
-from lab.store import write_frame
+from lab.results.sweep import Sweep
 
 __all__ = ["confusion_matrices", "write_confusions"]
 

@@ -9,11 +9,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lab.analysis import Sweep
-from lab.errors import LabError, unknown
+from lab.core.errors import LabError, unknown
 from lab.judge.thresholds import LEARNED_INDEX
 from lab.judge.variance import ALL
 from lab.report.style import arm_colours, new_axes, new_figure
+from lab.results.sweep import Sweep
 
 __all__ = ["learning_curves", "variance_bars"]
 

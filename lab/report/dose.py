@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from lab.analysis import Sweep
-from lab.config import ClaimConfig
-from lab.errors import LabError
+from lab.core.errors import LabError
+from lab.core.files import write_frame
+from lab.experiment.schema import ClaimConfig
 from lab.judge.onset import dose_tables
 from lab.judge.values import absent_arms
 from lab.report.curves import learning_curves
 from lab.report.style import save_figure
-from lab.store import write_frame
+from lab.results.sweep import Sweep
 
 __all__ = ["write_doses"]
 

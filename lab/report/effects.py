@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from lab.analysis import Sweep
-from lab.config import ClaimConfig
-from lab.errors import LabError
+from lab.core.errors import LabError
+from lab.experiment.schema import ClaimConfig
 from lab.judge import judge
 from lab.judge.evidence import build_evidence
 from lab.judge.values import claim_values, twin_of
+from lab.results.sweep import Sweep
 
 __all__ = ["seed_effects", "unasked_effects"]
 

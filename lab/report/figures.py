@@ -14,10 +14,10 @@ import pandas as pd
 from matplotlib.colors import Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
 
-from lab.analysis import Sweep
-from lab.errors import LabError, unknown
+from lab.core.errors import LabError, unknown
 from lab.report.effects import seed_effects
 from lab.report.style import arm_colours, new_axes
+from lab.results.sweep import Sweep
 
 __all__ = [
     "binding_figure",

@@ -16,11 +16,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from lab.analysis import Sweep
-from lab.drawing import fit_picture
-from lab.errors import LabError, unknown
+from lab.core.drawing import fit_picture
+from lab.core.errors import LabError, unknown
 from lab.report.sheets import arrange, read_if_there, sample_rows, step_rows
 from lab.report.style import new_axes
+from lab.results.sweep import Sweep
 
 __all__ = ["contact_figure", "sample_figure", "step_figure"]
 

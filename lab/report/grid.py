@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from lab.drawing import fit_picture, load_font, wrap_words
+from lab.core.drawing import fit_picture, load_font, wrap_words
 
 __all__ = ["draw_grid"]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from lab.analysis import Sweep
-from lab.arms import slug
+from lab.core.names import slug
 from lab.probe.alarm import ALARMS, false_alarms
 from lab.report.confusion import confusion_matrices
 from lab.report.figures import binding_figure, drift_map
 from lab.report.style import save_figure
+from lab.results.sweep import Sweep
 
 __all__ = ["Instrument", "arm_binding", "arm_drift", "instruments", "write_instrument_figures"]
 

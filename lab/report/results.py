@@ -10,11 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from lab.claim import expected_verdict
-from lab.compose import list_experiments
-from lab.errors import LabError
+from lab.core.errors import LabError
+from lab.core.files import read_json, write_bytes
+from lab.core.project import list_experiments
+from lab.experiment.claim import expected_verdict
 from lab.judge.verdict import Verdict
-from lab.store import read_json, write_bytes
 
 __all__ = ["BEGIN", "END", "agreement", "results_text", "write_results"]
 

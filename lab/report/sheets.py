@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from lab.analysis import Sweep
-from lab.arms import slug
-from lab.identity import content_id
-from lab.measure import read_pixels
+from lab.core.identity import content_id
+from lab.core.names import slug
+from lab.core.pixels import read_pixels
 from lab.report.grid import draw_grid
+from lab.results.sweep import Sweep
 
 __all__ = [
     "arrange",

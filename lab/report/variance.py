@@ -8,14 +8,14 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from lab.analysis import Sweep
-from lab.arms import slug
-from lab.config import StreamConfig
+from lab.core.files import write_frame
+from lab.core.names import slug
+from lab.experiment.schema import StreamConfig
 from lab.judge.variance import ALL, stream_shares
 from lab.report.curves import variance_bars
 from lab.report.instruments import Instrument
 from lab.report.style import save_figure
-from lab.store import write_frame
+from lab.results.sweep import Sweep
 
 __all__ = ["free_streams", "variance_instruments", "variance_table", "write_variance"]
 

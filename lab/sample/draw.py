@@ -11,12 +11,12 @@ import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 from PIL import Image
 
-from lab.config import RunConfig
+from lab.core.files import write_bytes
+from lab.core.seeds import tensor_generator
+from lab.experiment.schema import RunConfig
 from lab.method.adapter import Adapter
-from lab.model.base import BaseModel
+from lab.model.resident import BaseModel
 from lab.sample.request import ImageRequest, chunks
-from lab.seeds import tensor_generator
-from lab.store import write_bytes
 
 __all__ = ["draw_batch", "draw_images", "draw_seeds"]
 

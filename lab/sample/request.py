@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lab.arms import slug
-from lab.config import RunConfig
-from lab.identity import content_id
-from lab.settings import identity_of
+from lab.core.identity import content_id
+from lab.core.names import slug
+from lab.core.settings import identity_of
+from lab.experiment.schema import RunConfig
 
 __all__ = [
     "ImageRequest",

@@ -12,8 +12,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lab.arms import flatten
-from lab.store import RunFolder, read_json
+from lab.core.files import read_json
+from lab.core.names import flatten
+from lab.record.run_folder import RunFolder
 from lab.tracking.samples import (
     ImageRow,
     Point,

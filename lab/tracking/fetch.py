@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab.errors import LabError, unknown
+from lab.core.errors import LabError, unknown
 from lab.tracking.archive import ARCHIVE, unpack_images
 from lab.tracking.store import connect, reported
 

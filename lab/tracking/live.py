@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from lab.config import TrackingConfig
+from lab.experiment.schema import TrackingConfig
 from lab.tracking.mirror import mirror_run, mirror_sweep
 from lab.tracking.store import TrackingUnreachable, prepare_in_background, tracking_uri
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lab.config import TrackingConfig
-from lab.store import read_json
+from lab.core.files import read_json
+from lab.experiment.schema import TrackingConfig
 from lab.tracking.archive import pack_images
 from lab.tracking.content import (
     Content,

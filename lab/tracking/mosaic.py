@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from lab.drawing import fit_picture
+from lab.core.drawing import fit_picture
 
 __all__ = ["draw_mosaic"]
 

@@ -13,8 +13,8 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab.config import TrackingConfig
-from lab.errors import LabError
+from lab.core.errors import LabError
+from lab.experiment.schema import TrackingConfig
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lab.config import TrackingConfig
+from lab.experiment.schema import TrackingConfig
 from lab.tracking.store import ENVIRONMENT, connect, reported, tracking_uri
 from lab.tracking.view import view_link
 

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import torch
 
-from lab.config import TrainConfig
+from lab.core.seeds import array_generator, tensor_generator
+from lab.experiment.schema import TrainConfig
 from lab.method.adapter import Adapter
-from lab.seeds import array_generator, tensor_generator
 from lab.train.examples import TrainingSet, draw_latents
 from lab.train.objective import min_snr_weight, offset_noise, per_sample_loss, training_target
 from lab.train.order import batch_order

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from lab.core.seeds import tensor_generator
 from lab.method.adapter import Adapter
-from lab.seeds import tensor_generator
 from lab.train.batches import Batch, batch_loss
 from lab.train.examples import TrainingSet
 

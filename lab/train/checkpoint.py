@@ -10,8 +10,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save
 
+from lab.core.files import write_bytes
 from lab.method.adapter import Adapter
-from lab.store import write_bytes
 
 __all__ = ["TrainingLog", "load_checkpoint", "save_checkpoint"]
 
@@ -23,7 +23,7 @@ def save_checkpoint(
 ) -> None:
     """Write the state after `step` finished steps, atomically.
 
-    The random streams need no state: every draw is addressed by its step (see `lab.seeds`).
+    The random streams need no state: every draw is addressed by its step (see `lab.core.seeds`).
     """
     tensors = {f"adapter/{name}": tensor for name, tensor in adapter.state().items()}
     scalars: dict[str, Any] = {}

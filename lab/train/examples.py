@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from lab.dataset import Dataset, Example
-from lab.model.base import BaseModel
+from lab.model.resident import BaseModel
 
 __all__ = ["TrainingSet", "draw_latents", "encode_examples"]
 

@@ -21,9 +21,9 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from lab.config import TrainConfig
+from lab.core.seeds import seed_for
+from lab.experiment.schema import TrainConfig
 from lab.method.adapter import Adapter
-from lab.seeds import seed_for
 from lab.train.batches import Batch, Batches, batch_loss
 from lab.train.checkpoint import TrainingLog, load_checkpoint, save_checkpoint
 from lab.train.examples import TrainingSet

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from lab.config import TrainConfig
+from lab.experiment.schema import TrainConfig
 
 __all__ = ["build_optimizer", "learning_rate_factor", "set_learning_rates"]
 

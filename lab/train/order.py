@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lab.seeds import array_generator
+from lab.core.seeds import array_generator
 
 __all__ = ["batch_order"]
 

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageDraw
 
-from lab.analysis import open_sweep
-from lab.config import ClaimConfig
+from lab.experiment.schema import ClaimConfig
 from lab.judge import judge
+from lab.results.sweep import open_sweep
 
 HUES = {"red": (214, 48, 49), "green": (39, 174, 96), "blue": (41, 98, 214)}
 SHAPES = ["circle", "square", "triangle"]

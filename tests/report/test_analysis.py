@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.analysis import open_sweep
-from lab.errors import LabError
+from lab.core.errors import LabError
+from lab.results.sweep import open_sweep
 
 
 @pytest.fixture(scope="module")
@@ -82,5 +82,5 @@ def test_unknown_experiment_lists_the_choices(sweep_folder):
 
 
 def test_opening_a_sweep_does_not_import_torch():
-    code = "import sys, lab.analysis, lab.report.sheets; sys.exit('torch' in sys.modules)"
+    code = "import sys, lab.results.sweep, lab.report.sheets; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -2,8 +2,8 @@
 
 import pytest
 
-from lab.analysis import open_sweep
 from lab.report.effects import unasked_effects
+from lab.results.sweep import open_sweep
 
 
 def test_arm_that_a_claim_does_not_speak_of_is_measured_as_if_it_did(make_sweep_folder):

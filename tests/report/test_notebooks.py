@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.analysis import open_sweep
-from lab.config import ClaimConfig
+from lab.experiment.schema import ClaimConfig
 from lab.report.dose import write_doses
+from lab.results.sweep import open_sweep
 
 nbformat = pytest.importorskip("nbformat", reason="the extra `notebooks` is not installed")
 nbclient = pytest.importorskip("nbclient", reason="the extra `notebooks` is not installed")

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from lab.analysis import open_sweep
 from lab.report.confusion import confusion_matrices, write_confusions
 from lab.report.figures import confusion_figure
 from lab.report.instruments import instruments
+from lab.results.sweep import open_sweep
 
 
 def test_a_sweep_shows_the_matrices_of_its_claims_and_no_others(make_sweep_folder, monkeypatch):

@@ -5,12 +5,12 @@ import re
 
 import pytest
 
-from lab.analysis import open_sweep
-from lab.config import ClaimConfig
-from lab.errors import LabError
+from lab.core.errors import LabError
+from lab.experiment.schema import ClaimConfig
 from lab.report.curves import learning_curves
 from lab.report.dose import write_doses
 from lab.report.page import write_page
+from lab.results.sweep import open_sweep
 
 
 def claims_of(folder):

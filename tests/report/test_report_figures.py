@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from lab.analysis import open_sweep
-from lab.errors import LabError
+from lab.core.errors import LabError
 from lab.report import figures
+from lab.results.sweep import open_sweep
 
 
 @pytest.fixture(scope="module")

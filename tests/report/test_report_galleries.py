@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lab.analysis import open_sweep
-from lab.errors import LabError
+from lab.core.errors import LabError
 from lab.report.galleries import contact_figure, sample_figure, step_figure
+from lab.results.sweep import open_sweep
 
 
 @pytest.fixture(scope="module")

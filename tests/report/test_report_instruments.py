@@ -3,13 +3,13 @@
 import pandas as pd
 import pytest
 
-from lab.analysis import open_sweep
 from lab.report.instruments import (
     arm_binding,
     arm_drift,
     instruments,
     write_instrument_figures,
 )
+from lab.results.sweep import open_sweep
 
 PLAIN, COLOURED = "template=monster", "template={colour} monster"
 

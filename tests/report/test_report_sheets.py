@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lab.analysis import open_sweep
-from lab.drawing import fit_picture
+from lab.core.drawing import fit_picture
 from lab.report.grid import draw_grid
 from lab.report.sheets import sample_sheet, write_sheets
+from lab.results.sweep import open_sweep
 
 
 def test_base_comes_first_and_every_arm_and_seed_has_a_row(sweep_folder):

@@ -5,8 +5,8 @@ import json
 import pandas as pd
 import pytest
 
-from lab.compose import PROJECT
-from lab.errors import LabError
+from lab.core.errors import LabError
+from lab.core.project import PROJECT
 from lab.report.results import BEGIN, END, agreement, results_text, write_results
 
 FRAME = f"# Mine\n\nabove\n\n{BEGIN}\nold\n{END}\n\nbelow\n"

@@ -10,7 +10,7 @@ from dataclasses import asdict
 import pytest
 from PIL import Image
 
-from lab.config import RunConfig
+from lab.experiment.schema import RunConfig
 from lab.tracking import prepare_store
 
 PROMPTS = {"trigger": ["monster"], "tagged": ["red monster, <b>big</b>"], "empty": [""]}

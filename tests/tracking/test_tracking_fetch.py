@@ -3,8 +3,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lab.analysis import open_sweep
-from lab.errors import LabError
+from lab.core.errors import LabError
+from lab.results.sweep import open_sweep
 from lab.tracking import mirror_sweep
 
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from lab.arms import flatten
-from lab.config import TrackingConfig
+from lab.core.names import flatten
+from lab.experiment.schema import TrackingConfig
 from lab.tracking import TrackingUnreachable, mirror_run, mirror_sweep, sync, tracking_uri
 from lab.tracking.mosaic import draw_mosaic
 

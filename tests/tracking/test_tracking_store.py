@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.config import TrackingConfig
-from lab.errors import LabError
+from lab.core.errors import LabError
+from lab.experiment.schema import TrackingConfig
 from lab.tracking import (
     TrackingUnreachable,
     mirror_run,
@@ -88,5 +88,5 @@ def test_failed_preparation_leaves_no_store(tmp_path, monkeypatch):
 
 
 def test_importing_the_lab_does_not_import_mlflow():
-    code = "import sys, lab.tracking, lab.terminal; assert 'mlflow' not in sys.modules"
+    code = "import sys, lab.tracking, lab.display.terminal; assert 'mlflow' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

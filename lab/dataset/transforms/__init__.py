@@ -1,6 +1,6 @@
 """What is done to pictures between source and model: the steps of `dataset.transforms`."""
 
-from lab.dataset.transforms.steps import (
+from lab.dataset.transforms.kinds import (
     PictureStep,
     ReadsFolder,
     SetStep,

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from lab.core.errors import LabError
+from lab.core.settings import more_than, one_of, setting
 from lab.dataset.colours import is_colour, rgb
-from lab.dataset.folder import find_folder, image_files, listing
-from lab.dataset.image_file import ImageFile
 from lab.dataset.picture import Frame, Picture, PictureMistake, to_uint8
+from lab.dataset.source.folder import find_folder, image_files, listing
+from lab.dataset.source.image_file import ImageFile
 from lab.dataset.transforms.blur import gaussian
 from lab.dataset.transforms.mask import border_colour, object_mask
-from lab.errors import LabError
-from lab.settings import more_than, one_of, setting
 
 __all__ = ["Background"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lab.core.settings import at_least, between, setting
 from lab.dataset.picture import Picture, to_uint8
-from lab.settings import at_least, between, setting
 
 __all__ = ["Jpeg", "Noise"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lab.core.settings import between, more_than, setting
 from lab.dataset.picture import Picture, to_uint8
-from lab.settings import between, more_than, setting
 
 __all__ = ["Jitter", "Resolution"]
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lab.core.settings import Rule, at_least, between, one_of, setting
 from lab.dataset.colours import is_colour, rgb, words
 from lab.dataset.picture import Entry, Frame, Picture, PictureMistake, draw_generator
-from lab.settings import Rule, at_least, between, one_of, setting
 
 __all__ = ["Grid", "Mosaic"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from lab.core.errors import LabError
+from lab.core.settings import at_least, setting
 from lab.dataset.picture import Drawing, Entry, Frame, Picture, draw_generator
-from lab.errors import LabError
-from lab.settings import at_least, setting
 
 __all__ = ["Copies", "Repeats", "Subset"]
 

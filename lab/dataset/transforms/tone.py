@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lab.core.settings import Rule, between, more_than, setting
 from lab.dataset.colours import colour_list, is_colour, is_colours, rgb, words
 from lab.dataset.picture import Entry, Picture, to_uint8
+from lab.dataset.transforms.kinds import Transformed
 from lab.dataset.transforms.mask import border_colour, object_mask
-from lab.dataset.transforms.steps import Transformed
-from lab.settings import Rule, between, more_than, setting
 
 __all__ = ["Greyscale", "Recolour", "Tint", "Tone", "luminance"]
 

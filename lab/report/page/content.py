@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from lab.analysis import Sweep
 from lab.probe import PROBES
 from lab.report.effects import seed_effects, unasked_effects
 from lab.report.instruments import Instrument, instruments
 from lab.report.page.pictures import Pictures
 from lab.report.variance import variance_instruments
+from lab.results.sweep import Sweep
 
 __all__ = ["page_content"]
 

@@ -7,10 +7,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from lab.analysis import Sweep
+from lab.core.files import write_bytes
 from lab.report.page.content import page_content
 from lab.report.page.pictures import Pictures
-from lab.store import write_bytes
+from lab.results.sweep import Sweep
 
 __all__ = ["write_page"]
 

@@ -6,8 +6,8 @@ import re
 import pandas as pd
 import pytest
 
-from lab.analysis import open_sweep
 from lab.report.page import pictures, write_page
+from lab.results.sweep import open_sweep
 
 HEADS = "[...document.querySelectorAll('#grid thead th')].map(x => x.innerText.trim())"
 ROWS = "[...document.querySelectorAll('#grid tbody th[scope=row]')].map(x => x.innerText.trim())"

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lab.analysis import open_sweep
 from lab.report.page import pictures, write_page
+from lab.results.sweep import open_sweep
 
 
 def content(page, part="content"):

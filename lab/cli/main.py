@@ -1,0 +1,192 @@
+"""The command line: `python -m lab [COMMAND] [overrides]`.
+
+A person's mistakes are printed one line each and end with status 2; a sweep with a failed run ends
+with status 1.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lab.core.errors import LabError, raise_if, unknown
+
+__all__ = ["main"]
+
+USAGE = """\
+usage: python -m lab [COMMAND] experiment=NAME [key=value ...]
+
+commands
+  sweep     train, sample, measure and compare every arm (the default)
+  plan      say which runs are new, done, partial or stale; train nothing
+  dataset   build one dataset and show its contact sheet: dataset=NAME
+  report    write verdicts, sheets and page again from the run folders
+  results   write the verdicts of all finished experiments into experiments/README.md
+  sync      mirror all run folders to MLflow
+  ui        open the MLflow UI on the lab's store
+  pictures  take the README's pictures of a finished sweep: prompt=TEXT for the sheet's prompt
+
+overrides are Hydra's: adapter.rank=2,8 seed=0,1,2 train=quick model=path model.path=FOLDER
+
+experiments
+{experiments}
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command.
+
+    Args:
+        arguments: The words behind `python -m lab`.
+
+    Returns:
+        0, 1 when a run failed, 2 when a person's mistake must be mended first.
+    """
+    commands: dict[str, Callable[[list[str]], int]] = {
+        "sweep": _sweep,
+        "plan": lambda words: _sweep([*words, "hydra/launcher=plan"]),
+        "dataset": _dataset,
+        "report": _report,
+        "results": _results,
+        "sync": _sync,
+        "ui": _ui,
+        "pictures": _pictures,
+    }
+    words = [word for word in arguments if word != "--multirun"]
+    if not words or words[0] in ("-h", "--help", "help"):
+        return _say(_usage())
+    command = words.pop(0) if "=" not in words[0] else "sweep"
+    try:
+        if command not in commands:
+            raise LabError(unknown("command", command, commands))
+        return commands[command](words)
+    except LabError as error:
+        for line in error.mistakes:
+            sys.stderr.write(f"{line}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("\ninterrupted; the same command continues where it stopped\n")
+        return 130
+
+
+def _say(text: str) -> int:
+    sys.stdout.write(text.rstrip() + "\n")
+    return 0
+
+
+def _usage() -> str:
+    from lab.core.project import list_experiments
+
+    lines = [f"  {name:<24} {question}" for name, question in list_experiments().items()]
+    return USAGE.format(experiments="\n".join(lines))
+
+
+def _sweep(overrides: list[str]) -> int:
+    """Hand the overrides to Hydra, whose sweeper and launcher are the lab's own."""
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf import DictConfig
+    from omegaconf.errors import OmegaConfBaseException
+
+    from lab.cli.compose import check_overrides, explain, opened, to_run_config
+    from lab.core.project import CONF
+
+    check_overrides(overrides)
+    overrides = opened(overrides)
+
+    def one_run(composed: DictConfig) -> str:
+        """Train one job: what launchers other than the lab's own call in each worker."""
+        from hydra.core.hydra_config import HydraConfig
+
+        from lab.run.spec import run_mistakes
+        from lab.sweep.sweep import Job, run_sweep
+
+        chosen = HydraConfig.get().runtime.choices.get("experiment")
+        config = to_run_config(composed, chosen)
+        raise_if(run_mistakes(config))
+        [outcome] = run_sweep([Job(config, {})])
+        if outcome.failed:
+            raise RuntimeError(outcome.reason)
+        return outcome.run.run_id
+
+    # With this set Hydra raises what went wrong, and the lab says it in one line.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    sys.argv = [sys.argv[0], *overrides]
+    try:
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(one_run)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise LabError(explain(error, overrides)) from error
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def _dataset(overrides: list[str]) -> int:
+    from lab.cli.compose import compose_run
+    from lab.core.project import PROJECT
+    from lab.dataset import show_dataset
+    from lab.record.places import runs_root
+
+    config = compose_run(overrides)
+    root = runs_root(config) / "_datasets"
+    return _say(show_dataset(config.dataset, config.model.resolution_px, root, project=PROJECT))
+
+
+def _report(overrides: list[str]) -> int:
+    from lab.cli.compose import compose_run
+    from lab.record.places import experiment_folder, runs_root
+    from lab.sweep.conclude import report
+
+    config = compose_run(overrides)
+    folder = experiment_folder(config)
+    if not (folder / "sweep.json").is_file():
+        raise LabError(f"{folder} holds no finished sweep; run `make sweep` first")
+    reasons = report(folder, runs_root(config), config.experiment.claims)
+    return _say("\n".join([*reasons, str(folder / "report" / "index.html")]))
+
+
+def _results(overrides: list[str]) -> int:
+    from lab.cli.compose import compose_run
+    from lab.core.project import PROJECT
+    from lab.record.places import runs_root
+    from lab.report.results import write_results
+
+    readme = PROJECT / "experiments" / "README.md"
+    found = write_results(readme, runs_root(compose_run(overrides)))
+    return _say(f"{readme}: {', '.join(found)}")
+
+
+def _sync(overrides: list[str]) -> int:
+    from lab.cli.compose import compose_run
+    from lab.record.places import runs_root
+    from lab.tracking import sync
+
+    config = compose_run(overrides)
+    return _say(sync(runs_root(config), config.tracking))
+
+
+def _ui(overrides: list[str]) -> int:
+    from lab.cli.compose import compose_run
+    from lab.record.places import runs_root
+    from lab.tracking import serve_ui
+
+    config = compose_run(overrides)
+    serve_ui(config.tracking, Path(runs_root(config)), config.experiment.name)
+    return 0
+
+
+def _pictures(overrides: list[str]) -> int:
+    from lab.cli.compose import compose_run
+    from lab.cli.pictures import take_pictures
+    from lab.core.project import PROJECT
+    from lab.record.places import runs_root
+
+    prompts = [word.removeprefix("prompt=") for word in overrides if word.startswith("prompt=")]
+    config = compose_run([word for word in overrides if not word.startswith("prompt=")])
+    folder = PROJECT / "experiments" / "pictures"
+    prompt = prompts[-1] if prompts else ""
+    name = config.experiment.name
+    files = take_pictures(name, runs_root(config), config.tracking, folder, prompt)
+    return _say("\n".join(str(file) for file in files))

@@ -1,0 +1,1 @@
+"""What every room stands on: errors, identities, seeds, settings, files, names."""

@@ -1,0 +1,24 @@
+"""Names: keys of nested settings, and file names made from words."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+__all__ = ["flatten", "slug"]
+
+
+def flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return `{"adapter.rank": 4, ...}` from `{"adapter": {"rank": 4}}`; empty mappings vanish."""
+    flat: dict[str, Any] = {}
+    for name, value in nested.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def slug(text: str, length: int = 48) -> str:
+    """Return `text` as a file name: lower-case letters, digits and hyphens, at most `length`."""
+    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")[:length] or "empty"

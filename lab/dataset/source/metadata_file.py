@@ -1,0 +1,77 @@
+"""Reading the table of a Hugging Face image folder: `metadata.jsonl`, `.csv` or `.parquet`."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lab.core.errors import LabError
+
+__all__ = ["METADATA_NAMES", "read_metadata"]
+
+METADATA_NAMES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
+
+
+def _jsonl(path: Path) -> list[Any]:
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if line.strip():
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError as error:
+                raise LabError(f"{path}: line {number} is not JSON ({error.msg})") from error
+    return rows
+
+
+def _csv(path: Path) -> list[Any]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def _parquet(path: Path) -> list[Any]:
+    import pyarrow.parquet
+
+    try:
+        rows: list[Any] = pyarrow.parquet.read_table(path).to_pylist()
+    except (OSError, pyarrow.lib.ArrowException) as error:
+        raise LabError(f"{path}: not a parquet file ({str(error).splitlines()[0]})") from error
+    return rows
+
+
+_READERS = {".jsonl": _jsonl, ".csv": _csv, ".parquet": _parquet}
+
+
+def read_metadata(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the rows of a table by their `file_name`.
+
+    A mapping in a column `fields` is spread over the row; empty cells are left out.
+
+    Raises:
+        LabError: With a line for each row that has no `file_name` or has one that came before.
+    """
+    try:
+        rows = _READERS[path.suffix](path)
+    except UnicodeDecodeError as error:
+        raise LabError(f"{path}: not UTF-8 text ({error.reason})") from error
+    table: dict[str, dict[str, Any]] = {}
+    found = []
+    for number, row in enumerate(rows, start=1):
+        name = row.get("file_name") if isinstance(row, Mapping) else None
+        if not isinstance(name, str) or not name:
+            found.append(f"{path}: row {number} must have a file_name")
+        elif name in table:
+            found.append(f"{path}: row {number} repeats the file_name {name}")
+        else:
+            inner = row.get("fields")
+            spread = {**row, **inner} if isinstance(inner, Mapping) else row
+            table[name] = {
+                key: value
+                for key, value in spread.items()
+                if key not in ("file_name", "fields") and value not in (None, "")
+            }
+    if found:
+        raise LabError(found)
+    return table

@@ -1,0 +1,1 @@
+"""What a person writes: the schema, claims, arms, and the sweep they make together."""

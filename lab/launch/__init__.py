@@ -1,0 +1,1 @@
+"""Launchers: each takes tasks and gives outcomes."""

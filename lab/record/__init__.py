@@ -1,0 +1,1 @@
+"""The files of run and sweep folders: one class writes and reads each."""

@@ -1,0 +1,1 @@
+"""One run: its identity, its execution, its measurements and its controls."""

@@ -1,0 +1,229 @@
+"""One run, from configuration to measured images: the spine of the lab.
+
+    attach an adapter to the resident base -> train it -> draw images from the same noise as every
+    other arm -> measure them -> declare the run done
+
+Each stage leaves files and is skipped when they are there, so that the same command continues
+wherever it was interrupted.
+"""
+
+from __future__ import annotations
+
+import math
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+
+from lab.core.files import read_json, write_frame, write_json, write_rows
+from lab.dataset import Dataset
+from lab.experiment.schema import RunConfig
+from lab.method.adapter import Adapter
+from lab.model.resident import BaseModel
+from lab.record.run_folder import RunFolder
+from lab.run.instruments import measure_binding, measure_drift
+from lab.run.measure import measure_files
+from lab.run.prior import draw_prior, prior_examples
+from lab.run.share import take_over
+from lab.run.spec import PlannedRun
+from lab.sample.draw import draw_images
+from lab.sample.request import ImageRequest, run_requests, sampled_steps
+from lab.train.check import manipulation_check
+from lab.train.checkpoint import TrainingLog
+from lab.train.examples import TrainingSet, encode_examples
+from lab.train.loop import TrainingFailed, TrainResult, train_adapter
+
+__all__ = ["Progress", "execute_run", "git_commit"]
+
+# How far the losses of a repeated training may lie from those of the first time, as a share.
+SAME_LOSS = 0.01
+
+
+class Progress(Protocol):
+    """Where a run tells how far it is."""
+
+    def stage(self, run: str, name: str, total: int) -> None:
+        """Begin a stage of `total` parts."""
+
+    def advance(self, run: str, done: int, **figures: float) -> None:
+        """Say how many parts are done, with figures such as the loss."""
+
+
+def execute_run(run: PlannedRun, base: BaseModel, dataset: Dataset, progress: Progress) -> None:
+    """Do what is missing of one run.
+
+    Args:
+        run: The run, as planned.
+        base: The resident base model; it is left as it was.
+        dataset: The run's dataset.
+        progress: Told about each step and each image.
+    """
+    folder, config = run.folder, run.config
+    began = time.perf_counter()
+    requests = run_requests(config)
+    trained_in = take_over(folder, sampled_steps(config)[:-1], [item.file for item in requests])
+    record = _record(run, dataset, trained_in)
+    folder.begin(config=asdict(config), identity=run.identity, run=record)
+    draw_prior(run, base, progress)
+    with Adapter(base, config.adapter, _adapter_seed(config)) as adapter:
+        _train(run, adapter, dataset, progress)
+        trained = time.perf_counter()
+        _sample(run, adapter, requests, progress)
+        sampled = time.perf_counter()
+        _read_model(run, adapter, dataset)
+    progress.stage(run.name, "measure", len(requests))
+    rows = [item.row for item in requests]
+    measured = measure_files(
+        rows, folder.path, config.probe, dataset, _counter(progress, run.name)
+    )
+    write_rows(folder.images, measured, list(measured[0]))
+    folder.finish(
+        {
+            "output_id": run.output_id,
+            "train_seconds": trained - began,
+            "sample_seconds": sampled - trained,
+            "measure_seconds": time.perf_counter() - sampled,
+        }
+    )
+
+
+def _train(run: PlannedRun, adapter: Adapter, dataset: Dataset, progress: Progress) -> None:
+    """Train what is missing: the adapter, and what it was at earlier steps that are asked for.
+
+    A finished adapter that lacks such a step is trained again up to it. Every draw is fixed by its
+    step, so this takes the same way.
+    """
+    folder, config = run.folder, run.config
+    missing = [step for step in sampled_steps(config)[:-1] if not folder.snapshot(step).is_file()]
+    finished = folder.adapter.is_file()
+    if finished and not missing:
+        return
+    if missing and min(missing) <= folder.checkpoint_step:
+        folder.checkpoint.unlink()  # it lies behind a step that is wanted
+    until = max(missing) if finished else config.train.num_steps
+    provenance = {"run_id": run.run_id, "base": adapter.base.fingerprint}
+
+    def keep(log: TrainingLog) -> None:
+        if (step := len(log)) in missing:
+            if finished:
+                _check_same_way(log, folder)
+            adapter.save(folder.snapshot(step), provenance | {"step": step})
+
+    progress.stage(run.name, "train", until)
+    instances = encode_examples(adapter.base, dataset, "instance")
+    result = train_adapter(
+        adapter, instances, prior_examples(run, adapter.base, dataset), config.train, config.seed,
+        folder.checkpoint, lambda done, **figures: progress.advance(run.name, done, **figures),
+        keep, until,
+    )  # fmt: skip
+    if not finished:
+        _write_training(folder, result, adapter, instances)
+        adapter.save(folder.adapter, provenance)
+    folder.checkpoint.unlink(missing_ok=True)
+
+
+def _check_same_way(log: TrainingLog, folder: RunFolder) -> None:
+    """Raise if a training that was repeated does not see the losses of the first time.
+
+    What may differ is rounding: kernels of another device or version.
+    """
+    first = pd.read_csv(folder.path / "train.csv")["loss"]
+    for row, loss in zip(log, first, strict=False):
+        if not math.isclose(row["loss"], loss, rel_tol=SAME_LOSS):
+            raise TrainingFailed(
+                f"training again gives loss {row['loss']:.6g} at step {row['step']}, the first "
+                f"time it was {loss:.6g}: remove {folder.path} to train this run anew"
+            )
+
+
+def _write_training(
+    folder: RunFolder, result: TrainResult, adapter: Adapter, instances: TrainingSet
+) -> None:
+    """Write the log, the speed and the manipulation check of a finished training."""
+    write_rows(folder.path / "train.csv", result.log, list(result.log[0]))
+    if result.performance:
+        write_rows(
+            folder.path / "performance.csv", result.performance, list(result.performance[0])
+        )
+    check = manipulation_check(adapter, instances)
+    write_json(
+        folder.path / "checks.json", check | {"num_trainable_parameters": adapter.num_parameters}
+    )
+
+
+def _sample(
+    run: PlannedRun, adapter: Adapter, requests: Sequence[ImageRequest], progress: Progress
+) -> None:
+    """Draw the images of each training step from the adapter as it was then."""
+    folder, config = run.folder, run.config
+    progress.stage(run.name, "sample", len(requests))
+    there = 0
+    for step, group in groupby(requests, key=lambda item: item.step):
+        last = step == config.train.num_steps
+        adapter.load(folder.adapter if last else folder.snapshot(step))
+        chosen = list(group)
+        counter = _counter(progress, run.name, there)
+        draw_images(adapter.base, adapter, chosen, config, folder.path, counter)
+        there += len(chosen)
+
+
+def _read_model(run: PlannedRun, adapter: Adapter, dataset: Dataset) -> None:
+    """Measure what needs the adapter on its base and no image: functional drift, binding."""
+    prompts = run.config.experiment.each_prompt
+    drift = measure_drift(adapter, prompts, run.config.model.resolution_px)
+    binding = measure_binding(adapter, encode_examples(adapter.base, dataset, "instance"))
+    for name, table in (("drift", drift), ("binding", binding)):
+        write_frame(run.folder.path / f"{name}.csv", table)
+
+
+def _adapter_seed(config: RunConfig) -> int:
+    own = config.train.streams.adapter
+    return config.seed if own is None else own
+
+
+def _counter(progress: Progress, name: str, before: int = 0) -> Callable[[int], None]:
+    return lambda done: progress.advance(name, before + done)
+
+
+def _record(run: PlannedRun, dataset: Dataset, trained_in: str) -> dict[str, Any]:
+    """Say what the run is; with `trained_in` the experiment that its adapter was taken from."""
+    earlier = read_json(run.folder.path / "run.json") or {}
+    trained_in = trained_in or earlier.get("trained_in", "")
+    return {
+        "run_id": run.run_id,
+        "experiment": run.config.experiment.name,
+        "arm": run.arm.label,
+        "levels": run.arm.levels,
+        "seed": run.config.seed,
+        "role": run.arm.role,
+        "dataset_hash": dataset.content_hash,
+        "model_fingerprint": run.identity["model"]["fingerprint"],
+        "git_commit": git_commit(),
+        "versions": versions(),
+    } | ({"trained_in": trained_in} if trained_in else {})
+
+
+def git_commit() -> str:
+    """Return the commit of the lab's code, `-dirty` when files differ; empty outside git."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            cwd=Path(__file__).parent, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return described.stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that can change a result's bits."""
+    names = ("torch", "diffusers", "transformers", "peft", "accelerate", "numpy")
+    found = {name: version(name) for name in names}
+    return {"python": platform.python_version(), "machine": platform.machine(), **found}

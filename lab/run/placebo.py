@@ -1,0 +1,110 @@
+"""The placebo: the same training, on images that the base model drew for the same captions.
+
+What a placebo learns is what any training does to the model; what it has in common with an arm is
+not an effect of the arm's images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from lab.dataset import Dataset, find_made, make_dataset
+from lab.dataset.picture import Entry, Frame, Picture
+from lab.experiment.schema import RunConfig, TagConfig
+from lab.sample.request import sampler_id
+
+__all__ = ["draw_placebo", "find_placebo"]
+
+# Generation seeds of the images start here, far from those that are judged.
+PLACEBO_SEEDS = 2_000_000
+
+Draw = Callable[[str, Sequence[int]], np.ndarray]
+
+
+def _recipe(config: RunConfig, original: Dataset, fingerprint: str) -> dict[str, str]:
+    return {
+        "placebo_of": original.content_hash,
+        "model": fingerprint,
+        "sampler": sampler_id(config),
+    }
+
+
+def find_placebo(
+    config: RunConfig, original: Dataset, fingerprint: str, root: Path
+) -> Dataset | None:
+    """Return the placebo of a dataset if it was drawn already.
+
+    Args:
+        config: The run: its sampling settings count, its prompts do not.
+        original: The dataset whose captions it has.
+        fingerprint: Of the base model.
+        root: Where built datasets lie.
+    """
+    return find_made(_recipe(config, original, fingerprint), root)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Draws pixels that are there already."""
+
+    pixels: np.ndarray
+    origin: str
+
+    def __call__(self, frame: Frame) -> Picture:
+        return Picture(self.pixels, None, self.origin)
+
+
+def _drawn(original: Dataset, draw: Draw) -> dict[int, np.ndarray]:
+    """Return the base model's picture for each image but the class images, by its number."""
+    by_caption: dict[str, list[int]] = {}
+    for index, example in enumerate(original.examples):
+        if example.role != "class":
+            by_caption.setdefault(example.caption, []).append(index)
+    drawn: dict[int, np.ndarray] = {}
+    for caption, numbers in by_caption.items():
+        images = draw(caption, [PLACEBO_SEEDS + number for number in numbers])
+        drawn |= dict(zip(numbers, images, strict=True))
+    return drawn
+
+
+def draw_placebo(
+    config: RunConfig, original: Dataset, fingerprint: str, root: Path, draw: Draw
+) -> Dataset:
+    """Draw the placebo of a dataset with the base model and store it as a dataset.
+
+    Captions, repeats and class images stay as they are; every other image is what the base model
+    draws for its caption.
+
+    Args:
+        config: The run.
+        original: The dataset.
+        fingerprint: Of the base model.
+        root: Where built datasets lie.
+        draw: Returns images `(N, H, W, 3)`, uint8, for a prompt and N generation seeds.
+    """
+    drawn = _drawn(original, draw)
+    entries = [
+        Entry(
+            name=f"image {index + 1}",
+            draw=_Given(
+                drawn[index] if index in drawn else original.load_image(example), str(index)
+            ),
+            fields=example.fields,
+            role=example.role,
+            repeats=example.repeats,
+            template=example.caption.replace("{", "{{").replace("}", "}}"),
+            rank=(index,),
+        )
+        for index, example in enumerate(original.examples)
+    ]
+    named = replace(
+        config.dataset,
+        name=f"{config.dataset.name}, placebo",
+        tags=TagConfig(trigger=config.dataset.tags.trigger),
+    )
+    frame = Frame(config.model.resolution_px)
+    return make_dataset(entries, named, frame, _recipe(config, original, fingerprint), root)

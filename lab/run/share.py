@@ -1,0 +1,50 @@
+"""One training for all experiments that ask for the same run: files are linked, not made again.
+
+A run's id names what was trained and nothing else, so the folder of the same id in another
+experiment holds the very adapter that this one would train.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lab.core.files import link_file
+from lab.record.run_folder import RunFolder
+
+__all__ = ["find_twin", "take_over"]
+
+_TRAINING = ("train.csv", "performance.csv", "checks.json", "adapter.safetensors")
+
+
+def find_twin(folder: RunFolder) -> RunFolder | None:
+    """Return the folder of the same run in another experiment, once it is trained there."""
+    root = folder.path.parent.parent
+    found = sorted(root.glob(f"*/{folder.path.name}/adapter.safetensors"))
+    return next((RunFolder(path.parent) for path in found if path.parent != folder.path), None)
+
+
+def take_over(folder: RunFolder, steps: Iterable[int], images: Iterable[str]) -> str:
+    """Link what another experiment has of the same run, and this folder has not.
+
+    Args:
+        folder: The run's folder.
+        steps: Training steps whose snapshots are wanted.
+        images: Wanted images, relative to the folder. Their place names everything that defines
+            them beside the adapter.
+
+    Returns:
+        The name of that experiment; empty where there is none, or where this folder has its own
+        adapter.
+    """
+    if folder.adapter.is_file():
+        return ""
+    twin = find_twin(folder)
+    if twin is None:
+        return ""
+    snapshots = [str(folder.snapshot(step).relative_to(folder.path)) for step in steps]
+    # The adapter last: a folder that has it has its training's log, too.
+    for name in (*images, *snapshots, *_TRAINING):
+        source, target = twin.path / name, folder.path / name
+        if source.is_file() and not target.is_file():
+            link_file(source, target)
+    return twin.path.parent.name

@@ -1,0 +1,1 @@
+"""A sweep: prepare, execute, conclude."""
