@@ -1,7 +1,8 @@
-"""Run folders: files are the truth, written whole or not at all.
+"""Files that are written whole or not at all, and read with errors a person can mend.
 
-Every file is written beside its place, flushed to the disk and renamed, so that a kill or a power
-cut leaves either the old file or the new one. `DONE.json` comes last.
+Every file is written beside its place as `.NAME.PID.tmp`, flushed to the disk and renamed, so that
+a kill or a power cut leaves either the old file or the new one, and at worst a temporary file that
+`remove_leftovers` finds by its process.
 """
 
 from __future__ import annotations
@@ -9,16 +10,22 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from lab.core.errors import LabError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "Unreadable",
+    "is_running",
     "link_file",
     "read_json",
+    "remove_leftovers",
     "write_bytes",
     "write_frame",
     "write_json",
@@ -26,10 +33,22 @@ __all__ = [
 ]
 
 
+_RESTORE = "; restore it, or remove it to have it made again"
+_TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp")
+
+
+class Unreadable(LabError):
+    """A file is there and is not what it should be: empty, cut off, or another format."""
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file atomically; its folder is made when missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside = _beside(path)
     try:
         with beside.open("wb") as stream:
             stream.write(content)
@@ -44,7 +63,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 def link_file(source: Path, target: Path) -> None:
     """Give a file a second name, atomically; a copy where the disk cannot link."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    beside = _beside(target)
     beside.unlink(missing_ok=True)
     try:
         os.link(source, beside)
@@ -52,6 +71,34 @@ def link_file(source: Path, target: Path) -> None:
         write_bytes(target, source.read_bytes())
         return
     beside.replace(target)
+    # Renaming one name of a file over another of the same file does nothing.
+    beside.unlink(missing_ok=True)
+
+
+def is_running(process: int) -> bool:
+    """Say whether a process of this machine is alive."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it belongs to another user
+        return True
+    return True
+
+
+def remove_leftovers(folder: Path) -> list[Path]:
+    """Remove the unfinished files of killed processes below `folder`; return what was removed.
+
+    Only for a folder that is locked: a process of another machine is not known to this one, and
+    its unfinished files would look like those of a dead process.
+    """
+    removed = []
+    for path in folder.rglob(".*.tmp"):
+        match = _TEMPORARY.fullmatch(path.name)
+        if match and path.is_file() and not is_running(int(match[1])):
+            path.unlink(missing_ok=True)
+            removed.append(path)
+    return removed
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -60,11 +107,22 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Return the content of a JSON file, None when there is no such file."""
+    """Return the content of a JSON file, None when there is no such file.
+
+    Raises:
+        Unreadable: If it is empty, cut off, not UTF-8, not JSON or may not be read.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"{path} is not UTF-8 (byte {error.start}){_RESTORE}") from error
+    except json.JSONDecodeError as error:
+        what = "is empty" if not error.doc.strip() else f"is not JSON ({error})"
+        raise Unreadable(f"{path} {what}{_RESTORE}") from error
+    except OSError as error:
+        raise Unreadable(f"{path} cannot be read: {error.strerror}") from error
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
