@@ -9,8 +9,9 @@ import pytest
 from lab.core.errors import LabError
 from lab.dataset.colours import rgb
 from lab.dataset.picture import Frame
-from lab.dataset.source.kinds import SourceContext, build_source
+from lab.dataset.source.kinds import build_source
 from lab.dataset.source.shapes import SHAPES, Shape, shape_distance
+from lab.dataset.source.source import SourceContext
 
 
 def entries_of(**settings):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lab.core.files import read_json, write_json
 from lab.dataset import dataset_mistakes, resolve_dataset
 from lab.experiment.schema import DatasetConfig, TagConfig
 
@@ -21,6 +22,10 @@ ARTICLE = {
     "base_blur": ["monster"],
     "base_grid": ["grid layout"],
 }
+
+
+# Content hashes at 64 px: runs are found by them. `write_hashes` records them anew.
+HASHES = Path(__file__).parent / "dataset_hashes.json"
 
 
 def option(name):
@@ -40,6 +45,31 @@ def test_every_option_is_named_after_its_file_and_has_no_mistakes(name):
         assert mistakes == []
 
 
+def shipped(name):
+    return DatasetConfig(
+        source={"kind": "folder", "path": f"datasets/{name}"},
+        tags=TagConfig(template="{caption}"),
+    )
+
+
+def content_hashes(root):
+    """Return the content hash of every option and of every folder of `datasets/`."""
+    configs = {name: option(name) for name in OPTIONS if name not in WITHOUT_IMAGES}
+    configs |= {f"datasets/{name}": shipped(name) for name in SHIPPED}
+    return {
+        name: resolve_dataset(config, 64, root, project=PROJECT).content_hash
+        for name, config in configs.items()
+    }
+
+
+def write_hashes(root):
+    write_json(HASHES, content_hashes(root))
+
+
+def test_shipped_sets_keep_their_content_hashes(tmp_path):
+    assert content_hashes(tmp_path) == read_json(HASHES)
+
+
 @pytest.mark.parametrize("name", ARTICLE)
 def test_the_articles_sets_have_its_captions(name, tmp_path):
     dataset = resolve_dataset(option(name), 16, tmp_path, project=PROJECT)
@@ -55,11 +85,7 @@ def test_a_shipped_set_has_a_card_with_source_and_licence_and_a_caption_for_each
     card = (folder / "README.md").read_text().lower()
     assert "source" in card
     assert "licence" in card
-    config = DatasetConfig(
-        source={"kind": "folder", "path": f"datasets/{name}"},
-        tags=TagConfig(template="{caption}"),
-    )
-    dataset = resolve_dataset(config, 16, tmp_path, project=PROJECT)
+    dataset = resolve_dataset(shipped(name), 16, tmp_path, project=PROJECT)
     assert len(dataset.examples) == len(list(folder.glob("*.png")))
 
 
@@ -69,11 +95,7 @@ def test_the_command_on_a_card_draws_the_shipped_images(name, tmp_path):
     if name == "base_blur":
         config.transforms["blur"]["sigma_px"] = 8
     drawn = resolve_dataset(config, 256, tmp_path, project=PROJECT)
-    shipped = DatasetConfig(
-        source={"kind": "folder", "path": f"datasets/{name}"},
-        tags=TagConfig(template="{caption}"),
-    )
-    copied = resolve_dataset(shipped, 256, tmp_path, project=PROJECT)
+    copied = resolve_dataset(shipped(name), 256, tmp_path, project=PROJECT)
     assert {(each.pixel_hash, each.caption) for each in drawn.examples} == {
         (each.pixel_hash, each.caption) for each in copied.examples
     }

@@ -10,7 +10,7 @@ from lab.core.errors import LabError
 from lab.dataset.colours import rgb
 from lab.dataset.picture import Entry, Frame, Picture, PictureMistake
 from lab.dataset.source.shapes import Shape
-from lab.dataset.transforms import apply_steps, build_steps
+from lab.dataset.transforms import STEPS, apply_steps, build_steps
 from lab.dataset.transforms.mask import object_mask
 from lab.dataset.transforms.tone import luminance
 
@@ -81,11 +81,9 @@ def after(pixels, mask=None, **transforms):
 
 
 def test_every_kind_of_step_is_tested_for_its_neutral_setting():
-    from lab.dataset.transforms.kinds import step_kinds
-
-    assert set(NEUTRAL) == set(step_kinds())
+    assert set(NEUTRAL) == set(STEPS)
     set_steps = {"copies", "grid", "repeats", "subset"}
-    assert set(ACTIVE) == set(step_kinds()) - set_steps
+    assert set(ACTIVE) == set(STEPS) - set_steps
 
 
 @pytest.mark.parametrize("name", NEUTRAL)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+
+import yaml
 
 from lab.dataset.dataset import IMAGES, Dataset
 from lab.experiment.schema import DatasetConfig
@@ -13,14 +14,9 @@ __all__ = ["card_text"]
 MOST_CAPTIONS = 20
 
 
-def _nested(settings: dict[str, Any], indent: str = "") -> list[str]:
-    lines = []
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            lines += [f"{indent}{key}:", *_nested(value, indent + "  ")]
-        else:
-            lines.append(f"{indent}{key}: {value}")
-    return lines
+def _cell(text: str) -> str:
+    """Return text as it stands in a Markdown table."""
+    return text.replace("|", r"\|")
 
 
 def card_text(dataset: Dataset, config: DatasetConfig) -> str:
@@ -43,7 +39,7 @@ def card_text(dataset: Dataset, config: DatasetConfig) -> str:
         "",
         "| caption | images |",
         "|---|---|",
-        *(f"| {caption} | {number} |" for caption, number in shown),
+        *(f"| {_cell(caption)} | {number} |" for caption, number in shown),
     ]
     if len(captions) > len(shown):
         lines.append(f"| ... {len(captions) - len(shown)} more | |")
@@ -54,4 +50,5 @@ def card_text(dataset: Dataset, config: DatasetConfig) -> str:
         "fit": config.fit,
         "seed": config.seed,
     }
-    return "\n".join([*lines, "", "Recipe:", "", "```yaml", *_nested(recipe), "```", ""])
+    text = yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True)
+    return "\n".join([*lines, "", "Recipe:", "", "```yaml", text + "```", ""])

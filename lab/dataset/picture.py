@@ -1,7 +1,7 @@
 """What flows from a source through the transforms: pictures, and entries that can draw them.
 
-An entry is a promise of a picture: it knows the words and the role from the start, and draws its
-pixels only when asked, in whichever process. So a set of 10,000 images costs little memory.
+An entry describes a picture before it is drawn: words and role are known from the start, pixels
+are drawn on demand, in any process. So a set of 10,000 images costs little memory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["Drawing", "Entry", "Frame", "Picture", "PictureMistake", "draw_gener
 
 
 class PictureMistake(Exception):
-    """Why one picture cannot be drawn; whoever knows the picture's name puts it in front."""
+    """Why one picture cannot be drawn; the caller adds the picture's name."""
 
 
 @dataclass(frozen=True)

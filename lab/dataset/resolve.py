@@ -15,12 +15,12 @@ from lab.core.identity import content_id
 from lab.core.settings import identity_of
 from lab.dataset.dataset import Dataset, load_dataset
 from lab.dataset.picture import Entry, Frame
-from lab.dataset.source.kinds import Source, SourceContext, build_source
+from lab.dataset.source.kinds import build_source
+from lab.dataset.source.source import Source, SourceContext
 from lab.dataset.tags import template_mistakes
 from lab.dataset.transforms import (
-    PictureStep,
     ReadsFolder,
-    SetStep,
+    Step,
     apply_steps,
     build_steps,
 )
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 # Raised whenever a change of code changes what a recipe gives, so that old results are not found.
-RECIPE_SCHEMA = 2
+RECIPE_SCHEMA = 3
 _PREFIX = "dataset."
 
 T = TypeVar("T")
@@ -64,9 +64,7 @@ def _context(config: DatasetConfig, project: Path) -> SourceContext:
     return SourceContext(project, config.seed, f"{_PREFIX}source.")
 
 
-def _built(
-    config: DatasetConfig, project: Path
-) -> tuple[Source, dict[str, PictureStep | SetStep]]:
+def _built(config: DatasetConfig, project: Path) -> tuple[Source, dict[str, Step]]:
     """Return the source and the steps; the mistakes of both are reported together."""
     found: list[str] = []
     source = _tried(lambda: build_source(config.source, f"{_PREFIX}source."), found)
@@ -80,7 +78,7 @@ def _recipe(
     config: DatasetConfig,
     resolution_px: int,
     source: Source,
-    steps: dict[str, PictureStep | SetStep],
+    steps: dict[str, Step],
     project: Path,
 ) -> dict[str, Any]:
     """Return what names a set before it is built: settings and the state of its files."""
@@ -193,11 +191,13 @@ def show_dataset(config: DatasetConfig, resolution_px: int, root: Path, *, proje
     """Build a dataset without training and say in a few lines what it is and where it lies."""
     dataset = resolve_dataset(config, resolution_px, root, project=project)
     captions = {example.caption for example in dataset.examples}
+    source, _ = _built(config, project)
     return "\n".join(
         [
             f"{config.name}  {dataset.content_hash}  {len(dataset.examples)} images, "
             f"{len(captions)} different captions",
             f"contact sheet  {dataset.contact_sheet}",
             f"images         {dataset.folder / 'images'}",
+            *source.notes(_context(config, project)),
         ]
     )

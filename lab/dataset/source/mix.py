@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from lab.core.errors import LabError, raise_if
 from lab.core.settings import build_from_mapping, more_than, not_empty, one_of, setting
 from lab.dataset.picture import Entry
-from lab.dataset.source.kinds import Source, SourceContext, build_source
+from lab.dataset.source.source import BuildSource, Source, SourceContext
 
 __all__ = ["MixSource", "repeats_for"]
 
@@ -59,56 +59,67 @@ def repeats_for(weights: Sequence[float], passes: Sequence[int]) -> list[int]:
 
 @dataclass
 class MixSource:
-    """A mixture: each part is a source with its own `kind`, and a weight and a role."""
+    """Settings of a mixture: each part is a source with its own `kind`, a weight and a role."""
 
     parts: dict[str, Any] = setting({}, not_empty())
 
-    def _built(self, prefix: str) -> dict[str, tuple[PartConfig, Source]]:
-        built: dict[str, tuple[PartConfig, Source]] = {}
+    def composed(self, build: BuildSource, prefix: str) -> Mixture:
+        """Build every part; the mistakes of all of them are reported together."""
+        parts: dict[str, tuple[PartConfig, Source]] = {}
         found: list[str] = []
         for name, settings in self.parts.items():
+            key = f"{prefix}parts.{name}"
             if not isinstance(settings, Mapping):
-                found.append(
-                    f"{prefix}parts.{name} must be a mapping of settings, got {settings!r}"
-                )
+                found.append(f"{key} must be a mapping of settings, got {settings!r}")
                 continue
-            of_part = {
-                key: settings[key] for key in ("weight", "role", "template") if key in settings
-            }
-            rest = {key: value for key, value in settings.items() if key not in of_part}
+            own = {item.name for item in fields(PartConfig)}
+            of_part = {name: value for name, value in settings.items() if name in own}
+            of_source = {name: value for name, value in settings.items() if name not in own}
             try:
-                part = build_from_mapping(PartConfig, of_part, f"{prefix}parts.{name}.")
-                built[name] = (part, build_source(rest, f"{prefix}parts.{name}."))
+                part = build_from_mapping(PartConfig, of_part, f"{key}.")
+                parts[name] = (part, build(of_source, f"{key}."))
             except LabError as error:
                 found += error.mistakes
         raise_if(found)
-        return built
+        return Mixture(parts)
 
-    def mistakes(self, prefix: str) -> list[str]:
-        """Check every part."""
-        try:
-            self._built(prefix)
-        except LabError as error:
-            return error.mistakes
-        return []
 
-    def _context(self, context: SourceContext, name: str) -> SourceContext:
-        return replace(context, prefix=f"{context.prefix}parts.{name}.")
+@dataclass(frozen=True)
+class Mixture:
+    """Several sources in one set.
+
+    Args:
+        parts: What the mixture says about each source, and the source, by name.
+    """
+
+    parts: Mapping[str, tuple[PartConfig, Source]]
+
+    def _contexts(
+        self, context: SourceContext
+    ) -> Iterator[tuple[str, PartConfig, Source, SourceContext]]:
+        for name, (part, source) in self.parts.items():
+            inner = replace(context, prefix=f"{context.prefix}parts.{name}.")
+            yield name, part, source, inner
 
     def fingerprint(self, context: SourceContext) -> Any:
         """Depend on what each part depends on."""
         return {
-            name: source.fingerprint(self._context(context, name))
-            for name, (_, source) in self._built(context.prefix).items()
+            name: source.fingerprint(inner) for name, _, source, inner in self._contexts(context)
         }
+
+    def notes(self, context: SourceContext) -> list[str]:
+        """Return the notes of all parts."""
+        return [
+            note for _, _, source, inner in self._contexts(context) for note in source.notes(inner)
+        ]
 
     def entries(self, context: SourceContext) -> list[Entry]:
         """Return the entries of all parts, repeated by their weights."""
         sets: list[tuple[PartConfig, list[Entry]]] = []
         found: list[str] = []
-        for name, (part, source) in self._built(context.prefix).items():
+        for _, part, source, inner in self._contexts(context):
             try:
-                sets.append((part, source.entries(self._context(context, name))))
+                sets.append((part, source.entries(inner)))
             except LabError as error:
                 found += error.mistakes
         raise_if(found)

@@ -17,7 +17,7 @@ import numpy as np
 from lab.core.settings import Rule, at_least, between, more_than, one_of, setting
 from lab.dataset.colours import is_colour, is_colours, rgb, words
 from lab.dataset.picture import Entry, Frame, Picture, draw_generator, to_uint8
-from lab.dataset.source.kinds import SourceContext
+from lab.dataset.source.source import SourceContext
 
 __all__ = ["SHAPES", "Shape", "ShapeSource", "shape_distance"]
 
@@ -205,6 +205,10 @@ class ShapeSource:
     def fingerprint(self, context: SourceContext) -> Any:
         """Depend on nothing but the settings."""
         return None
+
+    def notes(self, context: SourceContext) -> list[str]:
+        """Return nothing: every cell is drawn as it is asked for."""
+        return []
 
     def entries(self, context: SourceContext) -> list[Entry]:
         """Return the pictures of the table, cell by cell."""

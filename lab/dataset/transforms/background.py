@@ -13,8 +13,8 @@ from lab.core.errors import LabError
 from lab.core.settings import more_than, one_of, setting
 from lab.dataset.colours import is_colour, rgb
 from lab.dataset.picture import Frame, Picture, PictureMistake, to_uint8
-from lab.dataset.source.folder import find_folder, image_files, listing
-from lab.dataset.source.image_file import ImageFile
+from lab.dataset.reading.image_file import ImageFile
+from lab.dataset.reading.image_folder import find_folder, image_files, listing
 from lab.dataset.transforms.blur import gaussian
 from lab.dataset.transforms.mask import border_colour, object_mask
 

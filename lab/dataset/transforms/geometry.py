@@ -70,7 +70,7 @@ class Jitter:
 
 @dataclass
 class Resolution:
-    """Throw fine detail away: sample at a share of the resolution, then enlarge again."""
+    """Remove fine detail: downsample to a share of the resolution, then upsample again."""
 
     # Of the model's resolution; 1 leaves the picture alone.
     share: float = setting(0.5, more_than(0))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lab.core.errors import LabError
-from lab.core.settings import at_least, setting
+from lab.core.settings import at_least, between, setting
 from lab.dataset.picture import Drawing, Entry, Frame, Picture, draw_generator
 
 __all__ = ["Copies", "Repeats", "Subset"]
@@ -42,7 +42,8 @@ class Subset:
 class Repeats:
     """Show every picture several times in one pass over the set."""
 
-    times: int = setting(1, at_least(1))
+    # Whole numbers; a batch order of millions of repeats would not fit in memory.
+    times: int = setting(1, between(1, 1000))
 
     @property
     def neutral(self) -> bool:

@@ -14,8 +14,8 @@ import numpy as np
 from lab.core.settings import Rule, between, more_than, setting
 from lab.dataset.colours import colour_list, is_colour, is_colours, rgb, words
 from lab.dataset.picture import Entry, Picture, to_uint8
-from lab.dataset.transforms.kinds import Transformed
 from lab.dataset.transforms.mask import border_colour, object_mask
+from lab.dataset.transforms.step import Transformed
 
 __all__ = ["Greyscale", "Recolour", "Tint", "Tone", "luminance"]
 
@@ -45,7 +45,7 @@ def _blend(before: np.ndarray, after: np.ndarray, share: float) -> np.ndarray:
 
 @dataclass
 class Greyscale:
-    """Take the colour out: 0 leaves it, 1 leaves shades of grey."""
+    """Desaturate: 0 leaves the colours, 1 leaves shades of grey."""
 
     strength: float = setting(1.0, between(0, 1))
 
@@ -67,7 +67,7 @@ class Greyscale:
 
 @dataclass
 class Tint:
-    """Lay one colour over the picture, as coloured light would: white becomes that colour."""
+    """Tint the picture with one colour, as coloured light does: white becomes that colour."""
 
     colour: str = setting("red", is_colour())
     strength: float = setting(0.5, between(0, 1))

@@ -17,18 +17,32 @@ METADATA_NAMES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 
 def _jsonl(path: Path) -> list[Any]:
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    # `splitlines` would also split at characters that JSON allows within a text (U+2028).
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), start=1):
         if line.strip():
             try:
                 rows.append(json.loads(line))
             except json.JSONDecodeError as error:
                 raise LabError(f"{path}: line {number} is not JSON ({error.msg})") from error
+            except (RecursionError, ValueError) as error:
+                raise LabError(f"{path}: line {number} cannot be read ({error})") from error
     return rows
 
 
 def _csv(path: Path) -> list[Any]:
-    with path.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream)
+            rows = list(reader)
+    except csv.Error as error:
+        raise LabError(f"{path}: not a table that can be read ({error})") from error
+    surplus = [number for number, row in enumerate(rows, start=1) if None in row]
+    if surplus:
+        raise LabError(
+            f"{path}: row {surplus[0]} has more cells than the first line; text that holds commas "
+            "must stand in quotes"
+        )
+    return rows
 
 
 def _parquet(path: Path) -> list[Any]:
@@ -44,6 +58,11 @@ def _parquet(path: Path) -> list[Any]:
 _READERS = {".jsonl": _jsonl, ".csv": _csv, ".parquet": _parquet}
 
 
+def _is_empty(value: Any) -> bool:
+    """Whether a cell says nothing: NaN is how tables store a missing value."""
+    return value in (None, "") or value != value
+
+
 def read_metadata(path: Path) -> dict[str, dict[str, Any]]:
     """Return the rows of a table by their `file_name`.
 
@@ -56,6 +75,8 @@ def read_metadata(path: Path) -> dict[str, dict[str, Any]]:
         rows = _READERS[path.suffix](path)
     except UnicodeDecodeError as error:
         raise LabError(f"{path}: not UTF-8 text ({error.reason})") from error
+    except OSError as error:
+        raise LabError(f"{path}: cannot be read: {error.strerror}") from error
     table: dict[str, dict[str, Any]] = {}
     found = []
     for number, row in enumerate(rows, start=1):
@@ -70,7 +91,7 @@ def read_metadata(path: Path) -> dict[str, dict[str, Any]]:
             table[name] = {
                 key: value
                 for key, value in spread.items()
-                if key not in ("file_name", "fields") and value not in (None, "")
+                if key not in ("file_name", "fields") and not _is_empty(value)
             }
     if found:
         raise LabError(found)

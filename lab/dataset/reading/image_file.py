@@ -21,14 +21,13 @@ from lab.core.identity import array_hash
 from lab.dataset.colours import rgb
 from lab.dataset.fit import fit_image
 from lab.dataset.picture import Frame, Picture, PictureMistake
-from lab.dataset.source.colour_profile import in_srgb
+from lab.dataset.reading.colour_profile import in_srgb
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["IMAGE_SUFFIXES", "ImageFile"]
+__all__ = ["ImageFile"]
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 # Larger pictures are not decoded: at 3 bytes a pixel this is 300 MB.
 MOST_MEGAPIXELS = 100
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N", "I")
