@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from lab.judge.crossed import crossed
-from lab.judge.resample import pigeonhole_interval, sign_flip_p
+from lab.judge.sign_flip import sign_flip_p
 
 # Worked by hand: row means 2 and 5, column means 2, 3 and 5.5, grand mean 3.5;
 # sums of squares 13.5 (1 df), 13 (2 df) and 3 (2 df), so mean squares 13.5, 6.5 and 1.5.
@@ -98,12 +98,6 @@ def test_ignoring_the_training_seeds_would_not_cover() -> None:
 def test_its_power_to_see_eight_tenths_of_an_sd(shape: tuple[int, int], power: float) -> None:
     low, _ = crossed(simulated_tables(4000, shape, (0.15, 0.25, 0.6), mean=0.8)).interval()
     assert np.mean(low > 0) == pytest.approx(power, abs=0.05)
-
-
-def test_the_pigeonhole_bootstrap_agrees_at_many_seeds() -> None:
-    table = simulated_tables(1, (40, 40), (0.3, 0.3, 0.4), mean=1.0)[0]
-    assert pigeonhole_interval(table) == pytest.approx(crossed(table).interval(), abs=0.1)
-    assert pigeonhole_interval(table) == pigeonhole_interval(table)
 
 
 def test_the_sign_flip_test_counts_every_pattern() -> None:

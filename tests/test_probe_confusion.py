@@ -13,7 +13,7 @@ LEAST = {"shape": 0.9, "colour": 0.95, "image_colour": 0.95, "outline": 0.9, "gr
 LEAST |= {probe: 0.6 for probe in ("grid_rows", "grid_columns", "grid_size")}
 
 
-@pytest.mark.parametrize(("side_px", "num_images"), [(64, 12), (512, 2)])
+@pytest.mark.parametrize(("side_px", "num_images"), [(64, 40), (512, 5)])
 @pytest.mark.parametrize("name", MATRICES)
 def test_every_class_is_read_as_what_it_is(name: str, side_px: int, num_images: int) -> None:
     compute = MATRICES[name][1]

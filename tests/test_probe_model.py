@@ -1,4 +1,4 @@
-"""Drift, binding, diversity and kernel distance where the answer is known."""
+"""Drift, binding and diversity where the answer is known."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,6 @@ from lab.probe.bank import LatentBank, bank_images, build_bank
 from lab.probe.binding import binding_matrix, bound_share, caption_losses
 from lab.probe.diversity import diversity, vendi_score
 from lab.probe.drift import functional_drift
-from lab.probe.encoder import kernel_distance
 from lab.probe.rendered import render_shape
 
 ALPHAS = torch.linspace(0.99, 0.01, 1000)
@@ -67,7 +66,8 @@ def test_the_pictures_of_a_bank_are_the_same_at_any_size() -> None:
     for small, large in zip(bank_images(4, 64), bank_images(4, 512), strict=True):
         reduced = large.reshape(64, 8, 64, 8, 3).mean(axis=(1, 3))
         assert np.abs(reduced - small).mean() < 1
-        assert np.abs(reduced - small).max() < 40  # a corner, drawn from other subpixels
+        # A corner is drawn from other subpixels: by less than a quarter of the picture's contrast.
+        assert (np.abs(reduced - small) < np.ptp(large, axis=(0, 1)) / 4).all()
 
 
 def test_drift_is_the_relative_square_of_the_change(bank: LatentBank) -> None:
@@ -139,12 +139,3 @@ def test_diversity_counts_different_images() -> None:
 def test_the_vendi_score_of_equal_groups_is_their_number() -> None:
     assert vendi_score(np.eye(7)) == pytest.approx(7)
     assert vendi_score(np.kron(np.eye(3), np.ones((4, 4)))) == pytest.approx(3)
-
-
-def test_the_kernel_distance_tells_sets_apart() -> None:
-    rng = np.random.default_rng(1)
-    same, moved = rng.normal(size=(24, 8)), rng.normal(size=(24, 8)) + 0.8
-    near, p_near = kernel_distance(same, rng.normal(size=(24, 8)))
-    far, p_far = kernel_distance(moved, same)
-    assert far > near
-    assert p_far < 0.01 < p_near

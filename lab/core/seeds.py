@@ -26,7 +26,15 @@ PURPOSES = (
     "dropout",  # which captions are emptied, which activations are dropped
     "sampling",  # the initial latents of an image
     "dataset",  # the draws of a dataset's source, transforms and tag policy
-    "probe",  # the frozen banks and null distributions of a probe
+    "prior_sampling",  # the initial latents of a class image
+    "placebo_sampling",  # the initial latents of a placebo's training image
+    "check",  # the noise at which the manipulation check asks for losses
+    "probe",  # the permuted maps that the layout of an image is compared with
+    "bank",  # the noise of the latents that drift and binding are read on
+    "bank_picture",  # the pictures behind these latents
+    "confusion",  # the rendered pictures of the confusion matrices
+    "misread",  # the rendered grids whose misreadings are counted
+    "interval",  # the draws behind an interval that has no formula
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from scipy import stats
 
 __all__ = ["upper_bound"]
@@ -19,6 +18,7 @@ def upper_bound(num_wrong: int, num_read: int, level: float = 0.95) -> float:
         num_read: Pictures whose true value is known; with none, the rate could be 1.
         level: Of the bound.
     """
-    if num_wrong >= num_read:
+    if num_read == 0:
         return 1.0
-    return float(np.clip(stats.beta.ppf(level, num_wrong + 1, num_read - num_wrong), 0, 1))
+    counted = stats.binomtest(num_wrong, num_read, alternative="less")
+    return float(counted.proportion_ci(level, method="exact").high)

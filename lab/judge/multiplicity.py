@@ -1,11 +1,14 @@
-"""Several claims at once: Holm for the claims that count, Benjamini-Hochberg for sweeps."""
+"""Several claims at once: Holm for primary claims, Benjamini-Hochberg for the others.
+
+SciPy adjusts p by Benjamini-Hochberg (`scipy.stats.false_discovery_control`) and has no Holm.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+from scipy import stats
 
 __all__ = [
-    "benjamini_hochberg_adjusted",
     "benjamini_hochberg_level",
     "holm_adjusted",
     "holm_levels",
@@ -56,27 +59,6 @@ def holm_levels(p: np.ndarray, alpha: float = 0.05) -> np.ndarray:
     return levels
 
 
-def benjamini_hochberg_adjusted(p: np.ndarray) -> np.ndarray:
-    r"""Return Benjamini and Hochberg's adjusted p.
-
-    .. math:: \tilde p_{(k)} = \min_{j \ge k} \min(m\, p_{(j)} / j, 1)
-
-    References:
-        Benjamini and Hochberg (1995), Controlling the false discovery rate.
-
-    Args:
-        p: Shape `(m,)`.
-
-    Returns:
-        Shape `(m,)`, in the order of `p`.
-    """
-    order = np.argsort(p, kind="stable")
-    steps = np.minimum(p[order] * len(p) / np.arange(1, len(p) + 1), 1)
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum.accumulate(steps[::-1])[::-1]
-    return adjusted
-
-
 def benjamini_hochberg_level(p: np.ndarray, alpha: float = 0.05) -> float:
     r"""Return the one interval level that agrees with Benjamini-Hochberg.
 
@@ -91,5 +73,5 @@ def benjamini_hochberg_level(p: np.ndarray, alpha: float = 0.05) -> float:
         p: Shape `(m,)`, m at least 1.
         alpha: False discovery rate.
     """
-    discoveries = int(np.sum(benjamini_hochberg_adjusted(p) <= alpha))
+    discoveries = int(np.sum(stats.false_discovery_control(p) <= alpha))
     return 1 - alpha * max(discoveries, 1) / len(p)

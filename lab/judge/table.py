@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from lab.core.errors import LabError, raise_if
 from lab.experiment.schema import ClaimConfig
@@ -14,14 +15,13 @@ from lab.judge.effect import improvement_probability
 from lab.judge.evidence import Evidence, build_evidence
 from lab.judge.misread import upper_bound
 from lab.judge.multiplicity import (
-    benjamini_hochberg_adjusted,
     benjamini_hochberg_level,
     holm_adjusted,
     holm_levels,
 )
 from lab.judge.onset import earlier_evidence
 from lab.judge.ratio import LearningIndex
-from lab.judge.resample import MAX_EXACT_SEEDS, sign_flip_p
+from lab.judge.sign_flip import MAX_EXACT_SEEDS, sign_flip_p
 from lab.judge.thresholds import ALPHA
 from lab.judge.values import COLUMNS, claim_arms, claim_values, outside_support, twin_of
 from lab.judge.verdict import Decision, Verdict, decide, thresholds_text
@@ -184,7 +184,7 @@ def _adjust(evidence: list[Evidence]) -> tuple[np.ndarray, np.ndarray]:
     others = tested & ~primary
     if others.any():
         levels[others] = benjamini_hochberg_level(p[others], ALPHA)
-        adjusted[others] = benjamini_hochberg_adjusted(p[others])
+        adjusted[others] = stats.false_discovery_control(p[others])
     return levels, adjusted
 
 

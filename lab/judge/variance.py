@@ -50,7 +50,7 @@ def stream_shares(tables: Mapping[str, np.ndarray], level: float = 0.95) -> pd.D
     single = [name for name in tables if name != ALL]
     if not single:
         raise ValueError("a share needs the table of at least one single stream")
-    rng = array_generator(0, "probe")
+    rng = array_generator(0, "interval")
     variances = {name: float(crossed(table).components[0]) for name, table in tables.items()}
     pivots = {name: _pivot(table, rng) for name, table in tables.items()}
     total = sum(variances[name] for name in single)

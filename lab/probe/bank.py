@@ -70,7 +70,7 @@ def build_bank(
         [int((k + 0.5) * length / num_timesteps) for k in range(num_timesteps)]
     )
     noise = [
-        torch.randn((num_timesteps, *latent.shape), generator=tensor_generator(0, "probe", index))
+        torch.randn((num_timesteps, *latent.shape), generator=tensor_generator(0, "bank", index))
         for index, latent in enumerate(latents)
     ]
     return LatentBank(
@@ -95,7 +95,7 @@ def bank_images(num_images: int, side_px: int) -> list[np.ndarray]:
     """
     drawn = []
     for index in range(num_images):
-        rng = array_generator(0, "probe", index)
+        rng = array_generator(0, "bank_picture", index)
         red, green, blue, *ground = (int(value) for value in rng.integers(0, 256, 6))
         drawn.append(
             render_shape(

@@ -220,7 +220,7 @@ def _matrix(
     shares = {}
     for number, truth in enumerate(truths):
         images = [
-            draw(truth, index, array_generator(number, "probe", index))
+            draw(truth, index, array_generator(number, "confusion", index))
             for index in range(num_images)
         ]
         answers = measure(np.stack(images), names=probes).apply(read, axis="columns")

@@ -14,14 +14,12 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 
 from lab.core.errors import LabError, raise_if
-from lab.core.seeds import array_generator
 from lab.probe.encoder_folder import ENCODER_PROBES, encoder_mistakes
 from lab.probe.reference import Reference
 
-__all__ = ["Encoder", "kernel_distance", "load_encoder", "measure_encoder"]
+__all__ = ["Encoder", "load_encoder", "measure_encoder"]
 
 BATCH_SIZE = 32
-NUM_PERMUTATIONS = 500
 # ImageNet's, which DINOv2 was trained with; a folder's own preprocessor_config.json comes first.
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -153,42 +151,6 @@ def measure_encoder(
             raise LabError(f"{alignment} needs a CLIP model in probe.encoder")
         columns[alignment] = (features * encoder.text_features(texts)).sum(axis=1)
     return pd.DataFrame(columns)
-
-
-def kernel_distance(drawn: np.ndarray, training: np.ndarray) -> tuple[float, float]:
-    r"""Return the kernel inception distance of two sets of features, and its permutation p.
-
-    The unbiased estimate of the squared maximum mean discrepancy under
-    :math:`k(x, y) = (x \cdot y / D + 1)^3`. Unlike FID it has no bias at small samples.
-
-    References:
-        Binkowski et al. (2018), Demystifying MMD GANs, https://arxiv.org/abs/1801.01401
-
-    Args:
-        drawn: Shape `(N, D)`, N at least 2.
-        training: Shape `(M, D)`, M at least 2.
-
-    Returns:
-        The distance, and the share of random divisions of all images with one at least as large.
-    """
-    pooled = np.concatenate([drawn, training])
-    kernel = (pooled @ pooled.T / pooled.shape[1] + 1) ** 3
-    order = np.arange(len(pooled))
-    observed = _discrepancy(kernel, order, len(drawn))
-    rng = array_generator(0, "probe")
-    null = [
-        _discrepancy(kernel, rng.permutation(order), len(drawn)) for _ in range(NUM_PERMUTATIONS)
-    ]
-    return observed, float((1 + np.sum(np.array(null) >= observed)) / (1 + NUM_PERMUTATIONS))
-
-
-def _discrepancy(kernel: np.ndarray, order: np.ndarray, num_first: int) -> float:
-    first, second = order[:num_first], order[num_first:]
-    within = 0.0
-    for group in (first, second):
-        block = kernel[np.ix_(group, group)]
-        within += (block.sum() - np.trace(block)) / (len(group) * (len(group) - 1))
-    return float(within - 2 * kernel[np.ix_(first, second)].mean())
 
 
 def _pooled(output: object) -> torch.Tensor:

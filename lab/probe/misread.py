@@ -51,7 +51,7 @@ def grid_readings(
     """
     rows = [
         measure_grid(
-            Picture(_draw_grid(true_size, side_px, array_generator(true_size, "probe", k)))
+            Picture(_draw_grid(true_size, side_px, array_generator(true_size, "misread", k)))
         )
         for k in range(num_images)
     ]
