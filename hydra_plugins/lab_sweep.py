@@ -20,7 +20,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lab.cli.compose import chooses_group, explain, opened, to_run_config, with_values
 from lab.core.errors import LabError, raise_if
-from lab.experiment.arms import Job, arm_mistakes, claim_mistakes, is_arm_name, same_arms
+from lab.core.names import is_name
+from lab.experiment.arms import Job
+from lab.experiment.rules import arm_mistakes, claim_mistakes, sweep_mistakes
 from lab.run.spec import run_mistakes
 
 
@@ -49,7 +51,7 @@ class ProductSweeper(BasicSweeper):
             SystemExit: With status 1 when a run failed; the launcher has said which and why.
         """
         assert self.launcher is not None
-        names = ",".join(filter(is_arm_name, self.arms))
+        names = ",".join(filter(is_name, self.arms))
         rows = self._product(
             [*([f"arm={names}"] if names else []), *self._parse_config(), *arguments]
         )
@@ -58,8 +60,9 @@ class ProductSweeper(BasicSweeper):
             [*row, *_settings(self.arms.get(name))] for row, name in zip(rows, own, strict=True)
         ]
         assert self.config is not None
-        mistakes = arm_mistakes(self.arms, own, list(_as_mapping(rows[0])))
-        mistakes += claim_mistakes(self.arms, self.config.experiment.claims)
+        given = list(_as_mapping(rows[0]))
+        mistakes = arm_mistakes(self.arms, own, given)
+        mistakes += claim_mistakes(self.arms, self.config.experiment.claims, given)
         if mistakes:
             raise LabError([*mistakes, *_mistakes_of(jobs, self.launcher)])
         returns = self.launcher.launch(jobs, initial_job_idx=0)
@@ -130,7 +133,7 @@ class _SweepLauncher(Launcher):
             except (HydraException, OmegaConfBaseException) as error:
                 mistakes += explain(error, filter_overrides(overrides))
         raise_if(list(dict.fromkeys(mistakes)))
-        raise_if(list(dict.fromkeys(same_arms(jobs))))
+        raise_if(sweep_mistakes(jobs))
         return jobs
 
     def _compose(self, overrides: Sequence[str]) -> Job:

@@ -1,12 +1,14 @@
 """Named arms and their placebo: what they make of a sweep, and what is refused."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 
 from lab.cli.compose import compose_run
 from lab.cli.main import main
-from lab.experiment.arms import Job, arm_mistakes, arms_of, factors_of, is_named
+from lab.experiment.arms import Job, arms_of, factors_of, recorded_arms, same_others
+from lab.experiment.rules import arm_mistakes
 from lab.experiment.schema import ClaimConfig, RunConfig
 from lab.judge.values import claim_arms
 from lab.results.sweep import open_sweep
@@ -42,8 +44,20 @@ def test_a_name_stands_for_what_the_arm_sets_and_other_factors_are_added():
     ]
     assert factors_of(jobs) == {"adapter.rank": [4, 8], "dataset": ["base_blur", "base_monster"]}
     assert arms[0].levels == {"adapter.rank": 4, "dataset": "base_blur"}
-    assert is_named(arms[0].label, "blurred")
-    assert not is_named(arms[0].label, "blur")
+    assert arms[0].name == "blurred"
+    assert arms[0].others == {"adapter.rank": 4}
+    assert same_others(arms[0], arms[4])
+    assert not same_others(arms[0], arms[2])
+
+
+def test_a_record_without_what_names_leave_open_is_read_as_one_with_it():
+    jobs = [job(arm, rank) for arm in ("one", "one, two") for rank in (4, 8)]
+    arms = arms_of(jobs)
+    recorded = [asdict(arm) for arm in arms]
+    assert recorded_arms(recorded) == arms
+    for entry in recorded:
+        del entry["others"]
+    assert recorded_arms(recorded) == arms
 
 
 def test_an_arm_that_differs_only_by_name_needs_nothing_else_in_its_label():

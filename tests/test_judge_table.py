@@ -426,8 +426,9 @@ def test_a_twin_may_be_read_on_other_prompts() -> None:
 def test_of_several_twins_the_one_that_differs_least_is_taken() -> None:
     world = World().add("base", 0.1, arm="base").add("training", 0.9, noise=0.0)
     for rank, value in ((4, 0.3), (8, 0.6)):
-        world.arm(0.8, arm=f"blurred, rank={rank}", **{"adapter.rank": rank, "dataset": "b"})
-        world.arm(value, arm=f"sharp, rank={rank}", **{"adapter.rank": rank, "dataset": "s"})
+        for name, own, dataset in (("blurred", 0.8, "b"), ("sharp", value, "s")):
+            factors = {"adapter.rank": rank, "dataset": dataset, "arm_name": name}
+            world.arm(own, arm=f"{name}, rank={rank}", **factors)
     claim = replace(GREY, arm={"arm": "blurred"}, twin={"arm": "sharp"})
     table = judge(world.frame(), {"claim": claim}, checks=world.checks())
     assert list(table["arm"]) == ["blurred, rank=4", "blurred, rank=8"]

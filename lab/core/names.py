@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-__all__ = ["flatten", "slug"]
+__all__ = ["flatten", "is_name", "slug"]
 
 
 def flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -22,3 +22,11 @@ def flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def slug(text: str, length: int = 48) -> str:
     """Return `text` as a file name: lower-case letters, digits and hyphens, at most `length`."""
     return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")[:length] or "empty"
+
+
+def is_name(text: str) -> bool:
+    """Say whether `text` may name an arm or an experiment: a letter, then letters, digits, `_-.`.
+
+    Such a name is a folder's name on every file system and needs no quoting in overrides.
+    """
+    return re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]{0,99}", text) is not None

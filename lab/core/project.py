@@ -16,7 +16,9 @@ def list_experiments() -> dict[str, str]:
     found = {}
     for path in sorted((PROJECT / "experiments").glob("*.yaml")):
         question = re.search(
-            r"^  question: *(.+)$", path.read_text(encoding="utf-8"), re.MULTILINE
+            r"^  question: *(.+)$",
+            path.read_text(encoding="utf-8", errors="replace"),
+            re.MULTILINE,
         )
         found[path.stem] = question.group(1).strip("\"'") if question else ""
     return found

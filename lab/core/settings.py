@@ -22,10 +22,11 @@ __all__ = [
     "at_least",
     "between",
     "build_from_mapping",
-    "each_at_least",
+    "each_once",
     "find_mistakes",
     "identity_of",
     "more_than",
+    "multiple_of",
     "not_empty",
     "one_of",
     "setting",
@@ -50,11 +51,14 @@ def at_least(low: float) -> Rule:
     return Rule(f"at least {low:g}", lambda value: value >= low)
 
 
-def each_at_least(low: float) -> Rule:
-    """Accept lists whose numbers are all `>= low`."""
-    return Rule(
-        f"a list of numbers of at least {low:g}", lambda value: all(item >= low for item in value)
-    )
+def each_once(rule: Rule) -> Rule:
+    """Accept lists of different items that each satisfy `rule`."""
+
+    def holds(value: Any) -> bool:
+        different = all(item not in value[:index] for index, item in enumerate(value))
+        return different and all(_is_finite(item) and rule.holds(item) for item in value)
+
+    return Rule(f"a list of different values, each {rule.text}", holds)
 
 
 def more_than(low: float) -> Rule:
@@ -64,7 +68,15 @@ def more_than(low: float) -> Rule:
 
 def between(low: float, high: float) -> Rule:
     """Accept numbers in the closed interval `[low, high]`."""
-    return Rule(f"between {low:g} and {high:g}", lambda value: low <= value <= high)
+    return Rule(f"between {low:.12g} and {high:.12g}", lambda value: low <= value <= high)
+
+
+def multiple_of(step: int, low: int, high: int) -> Rule:
+    """Accept whole multiples of `step` in the closed interval `[low, high]`."""
+    return Rule(
+        f"a multiple of {step} between {low} and {high}",
+        lambda value: low <= value <= high and value % step == 0,
+    )
 
 
 def one_of(*choices: Any) -> Rule:
@@ -130,7 +142,7 @@ def find_mistakes(config: Any, prefix: str = "") -> list[str]:
 
 
 def _field_mistakes(item: Field[Any], key: str, value: Any) -> Iterator[str] | list[str]:
-    if isinstance(value, float) and not math.isfinite(value):
+    if not _is_finite(value):
         return [f"{key} must be a finite number, got {value}"]
     rule: Rule | None = item.metadata.get("rule")
     optional = item.default is None or item.metadata.get("off", _ALWAYS) is None
@@ -141,6 +153,10 @@ def _field_mistakes(item: Field[Any], key: str, value: Any) -> Iterator[str] | l
     except TypeError:
         holds = False
     return [] if holds else [f"{key} must be {rule.text}, got {value!r}"]
+
+
+def _is_finite(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def identity_of(config: Any) -> dict[str, Any]:

@@ -8,27 +8,24 @@ levels, or both, and has a label such as `blurred`, `template={colour} {trigger}
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from lab.core.errors import unknown
 from lab.experiment.schema import RunConfig
 
 __all__ = [
+    "ARM_NAME",
     "Arm",
     "Job",
-    "arm_mistakes",
     "arms_of",
-    "claim_mistakes",
     "factors_of",
-    "is_arm_name",
-    "is_named",
-    "same_arms",
-    "same_factors",
+    "recorded_arms",
+    "same_others",
 ]
 
+# The column of a table that holds an arm's name; several labels may share one.
+ARM_NAME = "arm_name"
 # They say which run it is, not what was done.
 _NO_FACTORS = ("seed", "arm", "role")
 
@@ -57,95 +54,48 @@ class Arm:
         levels: Factor (config key) to level.
         name: Its name in `hydra.sweeper.arms`, empty without one.
         role: `arm` or `placebo`.
+        others: The levels that its name does not decide: a placebo controls the arms that share
+            them.
     """
 
     label: str
     levels: dict[str, Any]
     name: str = ""
     role: str = "arm"
+    others: dict[str, Any] = field(default_factory=dict)
 
 
-def claim_mistakes(arms: Mapping[str, Any], claims: Mapping[str, Any]) -> list[str]:
-    """Return a line for each claim that speaks of a named arm which does not exist.
+def same_others(arm: Arm, other: Arm) -> bool:
+    """Say whether two named arms agree in all that their names do not decide."""
+    return arm.others == other.others
 
-    Args:
-        arms: `hydra.sweeper.arms`.
-        claims: `experiment.claims`: name to settings.
+
+def recorded_arms(entries: Sequence[Mapping[str, Any]]) -> list[Arm]:
+    """Return the arms that a record (`sweep.json`) lists.
+
+    Records written before `others` was kept lack it; it follows from names and levels.
     """
+    arms = [Arm(**entry) for entry in entries]
+    if all("others" in entry for entry in entries):
+        return arms
+    vary = _vary_within_a_name([(arm.name, arm.levels) for arm in arms])
     return [
-        unknown(f"experiment.claims.{name}.{key}: arm", str(chosen), arms)
-        for name, claim in claims.items()
-        for key in ("arm", "twin")
-        if (chosen := (claim.get(key) or {}).get("arm")) is not None and chosen not in arms
+        replace(arm, others={key: level for key, level in arm.levels.items() if key in vary})
+        for arm in arms
     ]
 
 
-def is_arm_name(name: str) -> bool:
-    """Say whether an arm may be called so: a word without signs that overrides give a meaning."""
-    return re.fullmatch(r"[A-Za-z][\w.-]*", name) is not None
-
-
-def arm_mistakes(
-    arms: Mapping[str, Any], chosen: Sequence[str], given: Sequence[str]
-) -> list[str]:
-    """Return a line for each mistake in a sweep's named arms.
-
-    Args:
-        arms: `hydra.sweeper.arms`: name to the keys that the arm sets.
-        chosen: The arm of each job; empty where there are no named arms.
-        given: The keys that `hydra.sweeper.params` and the command line set.
-    """
-    key = "hydra.sweeper.arms"
-    found = [
-        unknown("arm", name, arms) for name in dict.fromkeys(chosen) if name and name not in arms
-    ]
-    found += [
-        f"{key}: a name must be a letter and then letters, digits, '_', '-' or '.', got {name!r}"
-        for name in arms
-        if not is_arm_name(name)
-    ]
-    if "role" in given:
-        found.append(f"role must be left to the arms of {key}: an arm or its placebo")
-    placebos = []
-    for name, levels in arms.items():
-        if not isinstance(levels, Mapping):
-            found.append(f"{key}.{name} must be a mapping of keys to values, got {levels!r}")
-            continue
-        if "arm" in levels:
-            found.append(f"{key}.{name} must not set arm: {name} is its name")
-        if levels.get("role") == "placebo":
-            placebos.append(name)
-        found += [
-            f"{item} must be left out: arm {name} sets it"
-            for item in levels
-            if name in chosen and item in given and item not in ("arm", "role")
-        ]
-    if len(placebos) > 1:
-        found.append(f"{key} must hold at most one placebo, got {', '.join(placebos)}")
-    return found
-
-
-def same_arms(jobs: Sequence[Job]) -> list[str]:
-    """Return a line for each named arm that is another one under a second name."""
-    first: dict[str, str] = {}
-    found = []
-    for job in jobs:
-        setup = repr(asdict(job.config) | {"arm": "", "seed": 0})
-        same = first.setdefault(setup, job.config.arm)
-        if same != job.config.arm:
-            found.append(f"hydra.sweeper.arms.{job.config.arm} must differ from arm {same}")
-    return found
-
-
-def same_factors(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
-    """Say whether two named arms, as `sweep.json` holds them, agree in all other factors."""
-    one, other = (arm["label"].removeprefix(arm.get("name", "")) for arm in (first, second))
-    return bool(one == other)
-
-
-def is_named(label: str, name: str) -> bool:
-    """Say whether a label is that of the named arm `name`, at any level of other factors."""
-    return label == name or label.startswith(f"{name}, ")
+def _vary_within_a_name(arms: Iterable[tuple[str, Mapping[str, Any]]]) -> set[str]:
+    """Return the factors whose level differs between arms of one name."""
+    by_name: dict[str, list[Mapping[str, Any]]] = {}
+    for name, levels in arms:
+        by_name.setdefault(name, []).append(levels)
+    return {
+        key
+        for own in by_name.values()
+        for key in own[0]
+        if any(levels.get(key) != own[0][key] for levels in own)
+    }
 
 
 def _level(job: Job, key: str) -> Any:
@@ -180,20 +130,17 @@ def arms_of(jobs: Sequence[Job]) -> list[Arm]:
     An arm's name stands for all that it alone decides: its label adds the factors that vary
     between jobs of one name.
     """
-    by_name: dict[str, list[Job]] = {}
-    for job in jobs:
-        by_name.setdefault(job.config.arm, []).append(job)
     keys = list(factors_of(jobs))
-    vary = {key for own in by_name.values() for key in factors_of(own)}
-    added = [key for key in keys if key in vary]
-    short = _short_names(added)
+    levels = [{key: _level(job, key) for key in keys} for job in jobs]
+    names = [job.config.arm for job in jobs]
+    vary = _vary_within_a_name(zip(names, levels, strict=True))
+    short = _short_names([key for key in keys if key in vary])
     arms = []
-    for job in jobs:
-        levels = {key: _level(job, key) for key in keys}
-        words = [f"{short[key]}={levels[key]}" for key in added]
-        name = job.config.arm
+    for job, name, own in zip(jobs, names, levels, strict=True):
+        others = {key: own[key] for key in short}
+        words = [f"{short[key]}={level}" for key, level in others.items()]
         label = ", ".join([name, *words] if name else words)
-        arms.append(Arm(label or "all", levels, name, job.config.role))
+        arms.append(Arm(label or "all", own, name, job.config.role, others))
     return arms
 
 

@@ -132,6 +132,8 @@ class ClaimConfig:
             found.append(f"{prefix}than must be given with {prefix}kind=earlier, and only there")
         if self.twin and not self.arm:
             found.append(f"{prefix}arm must be given with {prefix}twin")
+        if self.twin and self.twin == self.arm and self.contrast is None:
+            found.append(f"{prefix}twin must be another arm than {prefix}arm, got the same")
         return found + self._support_mistakes(prefix) + self._bound_mistakes(prefix)
 
     def _bound_mistakes(self, prefix: str) -> list[str]:

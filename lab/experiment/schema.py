@@ -9,11 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from lab.core.names import is_name
 from lab.core.settings import (
+    Rule,
     at_least,
     between,
-    each_at_least,
+    each_once,
     more_than,
+    multiple_of,
     not_empty,
     one_of,
     setting,
@@ -36,6 +39,25 @@ __all__ = [
     "TrainConfig",
 ]
 
+# Of every seed: it fits each column and generator.
+_SEEDS = between(0, 2**32 - 1)
+# Schemes of the stores that MLflow knows; a database may name its driver: postgresql+psycopg.
+_STORES = ("file", "http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
+
+
+def _is_experiment_name() -> Rule:
+    return Rule(
+        "a letter and then letters, digits, '_', '-' or '.' (results are stored under it)",
+        is_name,
+    )
+
+
+def _is_store() -> Rule:
+    return Rule(
+        f"empty, a folder, or an address that begins with one of {', '.join(_STORES)}",
+        lambda uri: "://" not in uri or uri.split("://")[0].split("+")[0] in _STORES,
+    )
+
 
 @dataclass
 class ModelConfig:
@@ -44,7 +66,7 @@ class ModelConfig:
     name: str = setting("embedded", not_empty(), identity=False)
     # A folder, or the name of a model in the Hugging Face cache; `embedded` is the lab's own.
     path: str = setting("embedded", not_empty(), identity=False)
-    resolution_px: int = setting(64, at_least(16))
+    resolution_px: int = setting(64, multiple_of(8, 16, 2048))
     # Of the UNet, in training and in sampling.
     precision: str = setting("bf16", one_of("bf16", "fp32"))
 
@@ -85,7 +107,7 @@ class DatasetConfig:
     fit: str = setting("crop", one_of("crop", "pad", "stretch", "bucket"), off="crop")
     bucket_step_px: int = setting(16, at_least(8), off=16)
     # Seed of what source, transforms and tag policy draw.
-    seed: int = setting(0, off=0)
+    seed: int = setting(0, _SEEDS, off=0)
 
 
 @dataclass
@@ -116,11 +138,11 @@ class AdapterConfig:
 class StreamConfig:
     """Seeds of single random streams; null follows the run's seed (see `lab.core.seeds`)."""
 
-    adapter: int | None = setting(None, off=None)
-    order: int | None = setting(None, off=None)
-    noise: int | None = setting(None, off=None)
-    timestep: int | None = setting(None, off=None)
-    dropout: int | None = setting(None, off=None)
+    adapter: int | None = setting(None, _SEEDS, off=None)
+    order: int | None = setting(None, _SEEDS, off=None)
+    noise: int | None = setting(None, _SEEDS, off=None)
+    timestep: int | None = setting(None, _SEEDS, off=None)
+    dropout: int | None = setting(None, _SEEDS, off=None)
 
 
 @dataclass
@@ -178,18 +200,20 @@ class SampleConfig:
     # Generation seeds 0 .. num_images - 1 for each prompt: the same noise in every arm.
     num_images: int = setting(16, at_least(1), identity=False)
     sampler: str = setting("dpm", one_of("ddim", "dpm"))
-    num_steps: int = setting(12, at_least(1))
+    num_steps: int = setting(12, between(1, 1000))
     guidance_scale: float = setting(4.0, at_least(0))
     negative_prompt: str = setting("", off="")
     # 1 is the adapter as trained, 0 the base model.
-    adapter_weights: list[float] = setting([1.0], not_empty(), identity=False)
+    adapter_weights: list[float] = setting([1.0], each_once(between(-10, 10)), identity=False)
     # Training steps after which images are drawn as well, from the adapter as it was then. Those
     # that a run does not reach are left out, the last one is always there.
-    at_steps: list[int] = setting([], each_at_least(1), identity=False)
+    at_steps: list[int] = setting([], each_once(at_least(1)), identity=False)
     batch_size: int = setting(16, at_least(1))
 
     def mistakes(self, prefix: str) -> list[str]:
-        """Check that batches are whole: the last bits of an image depend on its batch's size."""
+        """Check that images are drawn, in whole batches: an image's last bits depend on them."""
+        if not self.adapter_weights:
+            return [f"{prefix}adapter_weights must hold at least one weight"]
         if self.num_images <= self.batch_size or self.num_images % self.batch_size == 0:
             return []
         return [
@@ -214,7 +238,7 @@ class ExperimentConfig:
     Its arms are `hydra.sweeper.arms`, by name, and the product of `hydra.sweeper.params`.
     """
 
-    name: str = setting("adhoc", not_empty(), identity=False)
+    name: str = setting("adhoc", _is_experiment_name(), identity=False)
     question: str = setting("", identity=False)
     prompts: dict[str, list[str]] = setting({"trigger": ["monster"]}, not_empty(), identity=False)
     claims: dict[str, ClaimConfig] = setting({}, identity=False)
@@ -227,11 +251,20 @@ class ExperimentConfig:
     def mistakes(self, prefix: str) -> list[str]:
         """Check that prompt sets have prompts and that claims read existing sets."""
         found = [
-            f"{prefix}prompts.{name} must hold at least one prompt"
-            for name, prompts in self.prompts.items()
-            if not prompts
+            f"{prefix}{kind} must have names of a letter and then letters, digits, '_', '-' or "
+            f"'.', got {name!r}"
+            for kind in ("prompts", "claims")
+            for name in getattr(self, kind)
+            if not is_name(name)
         ]
+        for name, prompts in self.prompts.items():
+            found += _prompt_mistakes(f"{prefix}prompts.{name}", prompts)
         for name, claim in self.claims.items():
+            if claim.contrast == claim.prompts:
+                found.append(
+                    f"{prefix}claims.{name}.contrast must be another prompt set than "
+                    f"{prefix}claims.{name}.prompts, got {claim.contrast!r} for both"
+                )
             for key in ("prompts", "contrast"):
                 chosen = getattr(claim, key)
                 if chosen is not None and chosen not in self.prompts:
@@ -248,12 +281,22 @@ class ExperimentConfig:
         return found
 
 
+def _prompt_mistakes(key: str, prompts: list[str]) -> list[str]:
+    """Return a line for a set that is empty, holds more than texts, or one of them twice."""
+    if not prompts:
+        return [f"{key} must hold at least one prompt"]
+    if wrong := [prompt for prompt in prompts if not isinstance(prompt, str)]:
+        return [f"{key} must be a list of texts, got {wrong[0]!r} in it"]
+    twice = [prompt for index, prompt in enumerate(prompts) if prompt in prompts[:index]]
+    return [f"{key} must hold each prompt once, got {twice[0]!r} twice"] if twice else []
+
+
 @dataclass
 class TrackingConfig:
     """Where runs are mirrored to MLflow; without a uri, the lab's own store in `paths.runs`."""
 
     enabled: bool = setting(True, identity=False)
-    uri: str = setting("", identity=False)
+    uri: str = setting("", _is_store(), identity=False)
 
 
 @dataclass
@@ -267,7 +310,7 @@ class PathConfig:
 class RunConfig:
     """One arm with one training seed: the unit that is trained, stored and skipped when done."""
 
-    seed: int = setting(0)
+    seed: int = setting(0, _SEEDS)
     # The name of its arm in `hydra.sweeper.arms`; empty where arms are combinations of levels.
     arm: str = setting("", identity=False)
     # placebo: the same training on the base model's own images, drawn for the same captions.

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lab.core.errors import LabError, raise_if, unknown
-from lab.experiment.arms import is_named
+from lab.experiment.arms import ARM_NAME
 from lab.experiment.schema import ClaimConfig
 from lab.probe import PROBES
 
@@ -35,11 +35,11 @@ def claim_arms(
     """Return the labels of the arms that a claim speaks of, in their order in the table.
 
     Args:
-        measurements: The long table, with one more column for every factor that a claim names.
+        measurements: The long table, with one more column for every factor that a claim names,
+            and `arm_name`; without it an arm's label is its name.
         name: The claim's name, for the message.
         claim: The claim; its `arm` maps factors to levels, compared by their spelling, and `arm`
             to the name of a named arm.
-
         setting: Which of the claim's settings chooses: `arm` or `twin`.
 
     Raises:
@@ -47,6 +47,7 @@ def claim_arms(
     """
     wanted: dict[str, Any] = getattr(claim, setting)
     rows = measurements[measurements["role"] == "arm"]
+    named = {"arm": ARM_NAME} if ARM_NAME in rows else {}
     raise_if(
         [
             unknown(f"experiment.claims.{name}.{setting}: factor", key, rows.columns)
@@ -54,11 +55,12 @@ def claim_arms(
             if key not in rows.columns
         ]
     )
-    rows = rows[list(dict.fromkeys(["arm", *wanted]))].drop_duplicates()
+    columns = {key: named.get(key, key) for key in wanted}
+    rows = rows[list(dict.fromkeys(["arm", *columns.values()]))].drop_duplicates()
     for key, level in wanted.items():
-        same = is_named if key == "arm" else _same_level
         # An array: of no rows an empty list would choose no columns.
-        rows = rows[np.array([same(value, level) for value in rows[key]], dtype=bool)]
+        same = [_same_level(value, level) for value in rows[columns[key]]]
+        rows = rows[np.array(same, dtype=bool)]
     arms = list(dict.fromkeys(rows["arm"]))
     levels = ", ".join(f"{key}={level}" for key, level in wanted.items())
     raise_if(
@@ -95,7 +97,7 @@ def twin_of(measurements: pd.DataFrame, name: str, claim: ClaimConfig, arm: str)
     twins = [label for label in claim_arms(measurements, name, claim, "twin") if label != arm]
     rows = measurements[measurements["role"] == "arm"]
     constant = rows.groupby("arm").nunique(dropna=False).max() == 1
-    factors = [key for key in constant.index[constant] if key not in COLUMNS]
+    factors = [key for key in constant.index[constant] if key not in (*COLUMNS, ARM_NAME)]
     levels = rows.drop_duplicates("arm").set_index("arm")[factors].astype(str)
     same = (levels == levels.loc[arm]).sum(axis="columns").to_dict()
     shared = {label: same[label] for label in twins}

@@ -7,6 +7,7 @@ from pathlib import Path
 from lab.core.errors import LabError
 from lab.core.files import read_json, write_json
 from lab.core.identity import content_id, file_hash
+from lab.core.project import PROJECT
 from lab.experiment.schema import ModelConfig
 
 __all__ = ["EMBEDDED", "find_folder", "fingerprint"]
@@ -19,12 +20,14 @@ _READ = {".json", ".txt", ".safetensors"}  # never pickle
 def find_folder(config: ModelConfig) -> Path:
     """Return the diffusers folder of a base model, from disk or from the hub's local cache.
 
+    A relative folder starts at the project's root, as a dataset's does.
+
     Raises:
         LabError: If there is no such folder, or if a component is missing from it.
     """
     if config.path == "embedded":
         return EMBEDDED
-    folder = Path(config.path).expanduser()
+    folder = PROJECT / Path(config.path).expanduser()
     if not folder.is_dir():
         folder = _cached_snapshot(config.path)
     missing = [name for name in COMPONENTS if not (folder / name).is_dir()]

@@ -16,7 +16,7 @@ import pandas as pd
 
 from lab.core.errors import LabError
 from lab.core.names import flatten
-from lab.experiment.arms import same_factors
+from lab.experiment.arms import ARM_NAME, Arm, recorded_arms, same_others
 
 __all__ = [
     "IMAGE_FACTS",
@@ -78,6 +78,9 @@ def read_images(
         ignore_index=True,
     )
     probes = [str(column) for column in images if column not in IMAGE_FACTS]
+    names = {label: {ARM_NAME: arm.name or label} for label, arm in _arms(record).items()}
+    levels = {label: names[label] | own for label, own in levels.items()}
+    factors = [*factors, ARM_NAME]
     return (
         _with_factors(images, factors, levels, probes),
         _with_factors(_collect([base, placebo]), factors, levels, probes),
@@ -114,8 +117,12 @@ def read_of_runs(folder: Path, entries: Sequence[Mapping[str, Any]], name: str) 
     return _collect(_of_run(folder, entry, name) for entry in entries)
 
 
+def _arms(record: Mapping[str, Any]) -> dict[str, Arm]:
+    return {arm.label: arm for arm in recorded_arms(record.get("arms", []))}
+
+
 def _levels(record: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    return {arm["label"]: arm.get("levels", {}) for arm in record.get("arms", [])}
+    return {label: arm.levels for label, arm in _arms(record).items()}
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -213,9 +220,9 @@ def _placebo_images(
     placebos = runs.loc[runs["role"] == "placebo", ["run_id", "arm", "seed"]]
     table = table.merge(placebos.rename(columns={"arm": "placebo", "seed": "train_seed"}))
     table = _arms_of_datasets(runs[runs["role"] == "arm"]).merge(table, on="dataset_hash")
-    arms = {arm["label"]: arm for arm in record["arms"]}
+    arms = _arms(record)
     pairs = zip(table["arm"], table["placebo"], strict=True)
-    controlled = [same_factors(arms[arm], arms[placebo]) for arm, placebo in pairs]
+    controlled = [same_others(arms[arm], arms[placebo]) for arm, placebo in pairs]
     return table[controlled].assign(
         path=lambda rows: [str(root / file) for file in rows["file"]], role="placebo"
     )
