@@ -21,26 +21,46 @@ def load_font(size_px: int, bold: bool = False) -> ImageFont.FreeTypeFont:
 def wrap_words(
     text: str, font: ImageFont.FreeTypeFont, width_px: int, max_lines: int
 ) -> list[str]:
-    """Break `text` into lines of at most `width_px`; what does not fit ends in an ellipsis."""
+    """Break `text` into lines of at most `width_px`, inside a word where it is longer than a line.
+
+    Where the lines do not suffice an ellipsis stands for the middle: names of arms and runs often
+    differ in their last letters alone.
+    """
+    lines = _lines(" ".join(text.split()), font, width_px)
+    if len(lines) <= max_lines:
+        return lines
+    text = " ".join(text.split())
+    if max_lines == 1:
+        kept = len(text) - 1
+        while kept > 1 and font.getlength(_around_middle(text, kept)) > width_px:
+            kept -= 1
+        return [_around_middle(text, kept)]
+    end = 1
+    while font.getlength("…" + text[-end - 1 :]) <= width_px:
+        end += 1
+    return [*lines[: max_lines - 1], "…" + text[-end:]]
+
+
+def _lines(text: str, font: ImageFont.FreeTypeFont, width_px: int) -> list[str]:
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
-        if not lines[-1] or font.getlength(longer) <= width_px:
+        if font.getlength(longer) <= width_px:
             lines[-1] = longer
-        else:
-            lines.append(word)
-    if len(lines) > max_lines:
-        lines = [*lines[: max_lines - 1], f"{lines[max_lines - 1]} …"]
-    return [_cut(line, font, width_px) for line in lines]
+            continue
+        if lines[-1]:
+            lines.append("")
+        for letter in word:
+            if lines[-1] and font.getlength(lines[-1] + letter) > width_px:
+                lines.append("")
+            lines[-1] += letter
+    return lines
 
 
-def _cut(line: str, font: ImageFont.FreeTypeFont, width_px: int) -> str:
-    if font.getlength(line) <= width_px:
-        return line
-    line = line.removesuffix(" …")
-    while len(line) > 1 and font.getlength(line + "…") > width_px:
-        line = line[:-1]
-    return line + "…"
+def _around_middle(text: str, kept: int) -> str:
+    """Return the first and the last letters of `text`, `kept` of them, around an ellipsis."""
+    end = kept // 2
+    return f"{text[: kept - end]}…{text[len(text) - end :]}"
 
 
 def fit_picture(image: Image.Image, side_px: int) -> Image.Image:

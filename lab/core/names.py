@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-__all__ = ["flatten", "is_name", "slug"]
+from lab.core.identity import content_id
+
+__all__ = ["file_name", "flatten", "is_name", "slug"]
 
 
 def flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -30,3 +32,17 @@ def is_name(text: str) -> bool:
     Such a name is a folder's name on every file system and needs no quoting in overrides.
     """
     return re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]{0,99}", text) is not None
+
+
+def file_name(text: str, length: int = 48) -> str:
+    """Return `text` as a file name that no other text has.
+
+    Lower-case words with one space between them are joined by hyphens. Any other text loses
+    something (capitals, signs, other scripts, the end of a long text), so eight digits of its hash
+    follow: "red monster" is `red-monster`, "Red monster" is `red-monster-` and the digits. There
+    are never two hyphens in a row: a double hyphen can join several names into one.
+    """
+    plain = re.sub(r"[^a-z0-9._]+", "-", text.lower()).strip("-.")[:length].rstrip("-.")
+    if plain and plain.replace("-", " ") == text:
+        return plain
+    return f"{plain or 'empty'}-{content_id(text)[:8]}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from lab.core.files import write_frame
-from lab.core.names import slug
+from lab.core.names import file_name
 from lab.probe.confusion import IMAGES_PER_CLASS, confusions
 from lab.report.figures import confusion_figure
 from lab.report.style import save_figure
@@ -46,7 +46,7 @@ def write_confusions(sweep: Sweep) -> None:
     write_frame(path, table[["matrix", "true", "read", "share", "num_images", "side_px"]])
     for name, matrix in matrices.items():
         figure, _ = confusion_figure(matrix, name)
-        save_figure(figure, folder, f"confusion-{slug(name)}")
+        save_figure(figure, folder, f"confusion-{file_name(name)}")
 
 
 def _cells(matrix: pd.DataFrame) -> pd.DataFrame:

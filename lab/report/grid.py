@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from lab.core.drawing import fit_picture, load_font, wrap_words
 
@@ -13,7 +13,7 @@ __all__ = ["draw_grid"]
 
 _INK, _SOFT, _RULE, _EMPTY, _PAPER = "#1b1f24", "#5f6873", "#c4cad1", "#f1f3f5", "#ffffff"
 _MARGIN_PX, _GAP_PX = 20, 6
-_LABEL_WIDTH_PX = 220
+_LABEL_WIDTHS_PX = (220, 330, 440, 660)
 _LARGEST_SHEET_PX = 16_000
 
 
@@ -47,7 +47,8 @@ def draw_grid(
     cell_px = max(16, min(cell_px, _LARGEST_SHEET_PX // longest - _GAP_PX))
     pitch = cell_px + _GAP_PX
     font, small = load_font(15), load_font(13)
-    inner = _LABEL_WIDTH_PX + pitch * len(columns)
+    label_px, labels = _row_labels(rows, font, max(1, cell_px // 20))
+    inner = label_px + pitch * len(columns)
     width = 2 * _MARGIN_PX + max(inner, 560)
     heading = wrap_words(title, load_font(20, bold=True), width - 2 * _MARGIN_PX, 3)
     notes = wrap_words(note, small, width - 2 * _MARGIN_PX, 4) if note else []
@@ -61,23 +62,33 @@ def draw_grid(
     for line in notes:
         draw.text((_MARGIN_PX, y), line, _SOFT, small)
         y += 19
-    left = _MARGIN_PX + _LABEL_WIDTH_PX
+    left = _MARGIN_PX + label_px
     for index, label in enumerate(columns):
         middle = left + index * pitch + cell_px // 2
         shown = wrap_words(label, small, cell_px, 1)[0]
         draw.text((middle, top - 8), shown, _SOFT, small, anchor="ms")
-    for index, (label, pictures) in enumerate(zip(rows, cells, strict=True)):
+    for index, (lines, pictures) in enumerate(zip(labels, cells, strict=True)):
         y = top + index * pitch
         if index in rules_before:
             height = y - _GAP_PX // 2
             draw.line((_MARGIN_PX, height, width - _MARGIN_PX, height), _RULE)
-        lines = wrap_words(label, font, _LABEL_WIDTH_PX - 14, max(1, cell_px // 20))
         offset = y + (cell_px - 20 * len(lines)) // 2
         for number, line in enumerate(lines):
             draw.text((_MARGIN_PX, offset + 20 * number), line, _INK, font)
         for column, picture in enumerate(pictures):
             _paste(sheet, draw, picture, left + column * pitch, y, cell_px)
     return sheet
+
+
+def _row_labels(
+    rows: Sequence[str], font: ImageFont.FreeTypeFont, max_lines: int
+) -> tuple[int, list[list[str]]]:
+    """Return the narrowest column in which no two labels look alike, and the labels as lines."""
+    for width in _LABEL_WIDTHS_PX:
+        labels = [wrap_words(label, font, width - 14, max_lines) for label in rows]
+        if len({tuple(lines) for lines in labels}) == len(set(rows)):
+            break
+    return width, labels
 
 
 def _paste(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lab.core.names import slug
+from lab.core.names import file_name
 from lab.probe.alarm import ALARMS, false_alarms
 from lab.report.confusion import confusion_matrices
 from lab.report.figures import binding_figure, drift_map
@@ -153,5 +153,5 @@ def write_instrument_figures(sweep: Sweep) -> list[Path]:
         ):
             if not table.empty:
                 figure, _ = draw(table)
-                written += save_figure(figure, folder, f"{name}-{slug(arm)}")
+                written += save_figure(figure, folder, f"{name}-{file_name(arm)}")
     return written

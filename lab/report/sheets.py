@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from lab.core.identity import content_id
-from lab.core.names import slug
+from lab.core.names import file_name
 from lab.core.pixels import read_pixels
 from lab.report.grid import draw_grid
 from lab.results.sweep import Sweep
@@ -28,8 +27,9 @@ __all__ = [
 def write_sheets(sweep: Sweep) -> list[Path]:
     """Write the sheets of a sweep to its folder `sheets/`.
 
-    There is one for each prompt and adapter weight, and where images were drawn at several
-    training steps one more for each prompt.
+    There is one for each prompt and adapter weight, `<prompt set>--<prompt>.png` and
+    `...--w0.5.png`, and where images were drawn at several training steps one more for each
+    prompt, `...--steps.png`.
 
     Args:
         sweep: What `lab.open_sweep` returned.
@@ -42,20 +42,17 @@ def write_sheets(sweep: Sweep) -> list[Path]:
     samples = sweep.images[sweep.images["role"].isin(["arm", "placebo"])]
     written: list[Path] = []
 
-    def save(sheet: Image.Image, stem: str, prompt: str) -> None:
-        path = folder / f"{stem}.png"
-        if path in written:  # prompts that differ only in signs a file name cannot hold
-            path = folder / f"{stem}-{content_id(prompt)[:6]}.png"
-        sheet.save(path)
-        written.append(path)
+    def save(sheet: Image.Image, *parts: str) -> None:
+        written.append(folder / f"{'--'.join(parts)}.png")
+        sheet.save(written[-1])
 
     columns = ["prompt_set", "prompt", "weight"]
     for prompt_set, prompt, weight in samples[columns].drop_duplicates().itertuples(index=False):
-        stem = f"{slug(prompt_set)}-{slug(prompt)}"
-        of_weight = "" if weight == 1 else f"-w{weight:g}"
-        save(sample_sheet(sweep, prompt_set, prompt, weight)[0], stem + of_weight, prompt)
+        names = (file_name(prompt_set), file_name(prompt))
+        of_weight = () if weight == 1 else (f"w{weight:g}",)
+        save(sample_sheet(sweep, prompt_set, prompt, weight)[0], *names, *of_weight)
         if weight == 1 and sweep.has_steps:
-            save(step_sheet(sweep, prompt_set, prompt)[0], f"steps-{stem}", prompt)
+            save(step_sheet(sweep, prompt_set, prompt)[0], *names, "steps")
     return written
 
 

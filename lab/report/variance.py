@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lab.core.files import write_frame
-from lab.core.names import slug
+from lab.core.names import file_name
 from lab.experiment.schema import StreamConfig
 from lab.judge.variance import ALL, stream_shares
 from lab.report.curves import variance_bars
@@ -122,4 +122,4 @@ def write_variance(sweep: Sweep) -> None:
 def _write_figures(sweep: Sweep) -> None:
     for prompt_set in dict.fromkeys(sweep.variances["prompt_set"]):
         figure, _ = variance_bars(sweep, prompt_set, sweep.claimed_probes)
-        save_figure(figure, sweep.folder / "figures", f"variance-{slug(prompt_set)}")
+        save_figure(figure, sweep.folder / "figures", f"variance-{file_name(prompt_set)}")

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lab.core.drawing import fit_picture
+from lab.core.drawing import fit_picture, load_font, wrap_words
+from lab.core.names import file_name
 from lab.report.grid import draw_grid
 from lab.report.sheets import sample_sheet, write_sheets
 from lab.results.sweep import open_sweep
@@ -47,6 +48,55 @@ def test_one_file_per_prompt_and_weight(make_sweep_folder):
     folder = make_sweep_folder(seeds=1, images=1, weights=(0.5, 1.0))
     sweep = open_sweep(folder.path.name, folder.path.parent)
     files = {path.name for path in write_sheets(sweep)}
-    assert {"trigger-monster.png", "trigger-monster-w0.5.png", "neutral-empty.png"} <= files
+    assert {"trigger--monster.png", "trigger--monster--w0.5.png", "neutral--a-dog.png"} <= files
     assert len(files) == 12
     assert all((folder.path / "sheets" / name).is_file() for name in files)
+
+
+def test_words_that_a_file_name_cannot_hold_have_files_of_their_own():
+    long = "train.learning_rate=0.001,train.streams.noise=0,adapter.rank="
+    texts = [
+        "怪",
+        "獣",
+        "",
+        "empty",
+        "a b",
+        "a-b",
+        "A b",
+        "a  b",
+        "..",
+        "../x",
+        f"{long}4",
+        f"{long}16",
+    ]
+    names = [file_name(text) for text in texts]
+    assert len(set(names)) == len(names)
+    assert not any("/" in name or name.startswith(".") or "--" in name for name in names)
+    assert file_name("red monster") == "red-monster"
+
+
+def test_a_cut_label_keeps_both_its_ends():
+    font = load_font(15)
+    arm = "template={colour} monster, learning_rate=0.0001, adapter.rank=16 · seed "
+    for max_lines in (1, 2, 6):
+        lines = [wrap_words(f"{arm}{seed}", font, 206, max_lines) for seed in (0, 1)]
+        assert lines[0] != lines[1]
+        for own, seed in zip(lines, "01", strict=True):
+            assert len(own) <= max_lines
+            assert own[0].startswith("template=")
+            assert own[-1].endswith(f"seed {seed}")
+            assert all(font.getlength(line) <= 206 for line in own)
+
+
+def test_a_word_longer_than_a_line_is_broken_and_whole():
+    font, word = load_font(15), "x" * 60
+    assert "".join(wrap_words(word, font, 206, 9)) == word
+
+
+def test_labels_that_differ_in_the_middle_alone_get_the_room_they_need():
+    rows = [f"{'a' * 20} {middle} {'b' * 20}" for middle in ("one", "two")]
+    sheet = draw_grid([[None]] * 2, title="t", rows=rows, columns=["c"], cell_px=16)
+    first, second = (
+        np.asarray(sheet)[-20 - 22 * n + 0 : -20 - 22 * (n - 1), 20:400] for n in (2, 1)
+    )
+    assert not np.array_equal(first, second)
