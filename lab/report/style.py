@@ -21,8 +21,9 @@ _STYLE = {
     "axes.titleweight": "bold",
     "axes.grid": False,
     "figure.dpi": 120,
-    "svg.fonttype": "none",
 }
+# Two figures of the same numbers are the same file: no random ids, no date. Words stay words.
+_FILE_STYLE = {"svg.hashsalt": "lora-lab", "svg.fonttype": "none"}
 
 
 def arm_colours(arms: Sequence[str]) -> dict[str, str]:
@@ -47,9 +48,10 @@ def new_axes(width: float, height: float, title: str) -> tuple[Figure, Axes]:
 
 
 def save_figure(figure: Figure, folder: Path, stem: str) -> list[Path]:
-    """Write a figure as `<stem>.svg` and `<stem>.png`; return the files."""
+    """Write a figure as `<stem>.svg` and `<stem>.png`, the same bytes each time; return both."""
     folder.mkdir(exist_ok=True)
     files = [folder / f"{stem}.{kind}" for kind in ("svg", "png")]
-    for file in files:
-        figure.savefig(file)
+    with matplotlib.rc_context(_FILE_STYLE):
+        figure.savefig(files[0], metadata={"Date": None})
+        figure.savefig(files[1])
     return files

@@ -1,4 +1,4 @@
-import warnings
+import html
 
 import numpy as np
 import pandas as pd
@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from lab.core.errors import LabError
 from lab.report import figures
+from lab.report.style import save_figure
 from lab.results.sweep import open_sweep
 
 
@@ -69,13 +70,19 @@ def test_binding_and_drift_are_drawn_as_given():
     assert list(table.index) == ["b", "a"]
 
 
-def test_figures_are_saved_as_png_and_svg(sweep, tmp_path):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        figure, _ = figures.effect_plot(sweep)
-        for kind in ("png", "svg"):
-            figure.savefig(tmp_path / f"effects.{kind}")
-            assert (tmp_path / f"effects.{kind}").stat().st_size > 1000
+def test_the_same_figure_is_the_same_files(sweep, tmp_path):
+    folders = [tmp_path / "once", tmp_path / "again"]
+    for folder in folders:
+        save_figure(figures.effect_plot(sweep)[0], folder, "effects")
+    for name in ("effects.svg", "effects.png"):
+        once, again = ((folder / name).read_bytes() for folder in folders)
+        assert once == again
+    drawn = (tmp_path / "once" / "effects.svg").read_text()
+    assert "<dc:date>" not in drawn
+    labels = figures.effect_plot(sweep)[0].axes[0].get_yticklabels()
+    lines = [line for label in labels for line in label.get_text().splitlines()]
+    assert lines
+    assert all(html.escape(line, quote=False) in drawn for line in lines)  # words stay words
 
 
 def test_unknown_names_list_the_choices(sweep):

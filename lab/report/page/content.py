@@ -30,7 +30,8 @@ def page_content(sweep: Sweep, pictures: Pictures) -> dict[str, Any]:
         JSON without NaN: a missing number is null.
     """
     record = sweep.record
-    shown = ("started", "finished", "git_commit", "command", "stage_seconds")
+    # Times are in `sweep.json` and `DONE.json` alone: the same results are the same page.
+    shown = ("git_commit", "command")
     return {
         "name": sweep.name,
         "question": sweep.question,
@@ -134,7 +135,6 @@ def _runs(sweep: Sweep) -> list[dict[str, Any]]:
                 "status": row["status"],
                 "reason": row["reason"],
                 "facts": {name: _plain(row[name]) for name in _RUN_FACTS if row[name] != ""},
-                "seconds": _plain(row.get("train_seconds")),
                 "check": checks.get((row["arm"], row["seed"])),
                 "config": {name: str(row[name]) for name in own},
                 "loss": [] if curve is None else _curve(curve),

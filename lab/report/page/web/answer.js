@@ -31,14 +31,12 @@ function badge(verdict) {
 }
 
 function renderTop() {
-  const { record } = DATA;
   const failed = DATA.runs.filter((run) => run.status === "FAILED");
   const facts = [
     `${DATA.arms.length} arm${DATA.arms.length === 1 ? "" : "s"}`,
     `${TRAIN_SEEDS.length} training seed${TRAIN_SEEDS.length === 1 ? "" : "s"}`,
     `${dimension("g") ? dimension("g").values.length : 0} generation seeds`,
     `${SAMPLES.length.toLocaleString("en")} pictures`,
-    record.finished ? `finished ${record.finished.slice(0, 16).replace("T", " ")}` : "not finished",
   ];
   document.title = `${DATA.name} · LoRA lab`;
   replace(

@@ -15,21 +15,18 @@ function renderDetails() {
     el("details", {}, el("summary", {}, "Settings shared by all runs"), settingsTable()),
     el("h3", {}, "Make it again"),
     el("pre", { tabindex: "0" }, el("code", {}, DATA.record.command || "")),
-    el("p", { class: "quiet" }, [
-      DATA.record.git_commit ? `commit ${String(DATA.record.git_commit).slice(0, 12)}` : "",
-      Object.entries(DATA.record.stage_seconds || {}).map(([stage, seconds]) => `${stage} ${Math.round(seconds)} s`).join(", "),
-    ].filter(Boolean).join(" · ")),
+    DATA.record.git_commit ? el("p", { class: "quiet" }, `commit ${String(DATA.record.git_commit).slice(0, 12)}`) : null,
     el("p", { class: "quiet" }, "Keys: 1 to 4 choose how to compare, space flips while blinking, + and − change the size, arrow keys move through the pictures, Enter opens one, Escape closes it."),
   );
 }
 
 function runTable() {
   return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "All runs" }, el("table", { class: "runs" },
-    el("thead", {}, el("tr", {}, ["Arm", "Training seed", "Status", "Loss: adapter", "base", "Training time", "Run"].map((head) => el("th", { scope: "col" }, head)))),
+    el("thead", {}, el("tr", {}, ["Arm", "Training seed", "Status", "Loss: adapter", "base", "Run"].map((head) => el("th", { scope: "col" }, head)))),
     el("tbody", {}, DATA.runs.map((run) => el("tr", {},
       el("td", {}, armLabel(run.arm)), el("td", {}, run.seed), el("td", {}, run.status.toLowerCase()),
       el("td", {}, run.check ? number(run.check.loss_adapter) : "–"), el("td", {}, run.check ? number(run.check.loss_base) : "–"),
-      el("td", {}, run.seconds === null ? "–" : `${number(run.seconds)} s`), el("td", {}, el("code", {}, run.id)))))));
+      el("td", {}, el("code", {}, run.id)))))));
 }
 
 function settingsTable() {
