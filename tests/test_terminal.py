@@ -1,5 +1,8 @@
 import io
+import os
 import re
+import subprocess
+import sys
 import threading
 
 import pandas as pd
@@ -184,3 +187,21 @@ def test_verdicts_are_not_broken_in_a_narrow_terminal():
     text = console.file.getvalue()
     for words in ("INCONCLUSIVE", "0.5 [-164, 164] NCC", "the article read: learned", "(rank=4)"):
         assert words in text
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_that_lacks_signs_gets_others(encoding):
+    code = (
+        "from lab.display.terminal import SweepDisplay, print_rows\n"
+        "with SweepDisplay('größe', ['rank=4 · seed 0']) as display:\n"
+        "    display.stage('rank=4 · seed 0', 'train', 3)\n"
+        "    display.say('“怪” → 1 … −2')\n"
+        "print_rows('a · b', ['größe'], [['é ┃ 獣']])\n"
+    )
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment)
+    assert ended.stderr == b""
+    said = ended.stdout.decode(encoding)
+    assert '"?" -> 1 ... -2' in said
+    assert "seed 0: train, 3 parts" in said
+    assert ("größe" if encoding == "latin-1" else "gro?e") in said

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lab.core.errors import LabError, raise_if, unknown
+from lab.display.plain import replace_unknown_signs
 
 __all__ = ["main"]
 
@@ -54,6 +55,8 @@ def main(arguments: Sequence[str]) -> int:
         "ui": _ui,
         "pictures": _pictures,
     }
+    for stream in (sys.stdout, sys.stderr):
+        replace_unknown_signs(stream)
     words = [word for word in arguments if word != "--multirun"]
     if not words or words[0] in ("-h", "--help", "help"):
         return _say(_usage())

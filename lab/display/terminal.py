@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -16,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lab.display.pace import Pace, RunProgress
+from lab.display.plain import replace_unknown_signs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -187,6 +189,7 @@ class SweepDisplay:
 
 def _console() -> Console:
     """Return the standard output; a file or a pipe has no width of its own and gets a wide one."""
+    replace_unknown_signs(sys.stdout)
     console = Console(highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _FILE_COLUMNS
