@@ -148,9 +148,12 @@ def killed_at_step(monkeypatch):
     return kill
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """A headless Chromium with one page; tests that need it are skipped where there is none."""
+    """A headless Chromium; tests that need it are skipped where there is none.
+
+    It lives as long as a test module: beside it no other event loop could run in the process.
+    """
     from lab.cli.browser import Browser, find_chromium
     from lab.core.errors import LabError
 

@@ -1,5 +1,7 @@
 """The README's pictures, and the browser that takes them."""
 
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -41,3 +43,35 @@ def test_unknown_experiment_starts_no_browser(tmp_path, monkeypatch):
     monkeypatch.setenv("CHROMIUM", str(tmp_path / "absent"))
     with pytest.raises(LabError, match="results of experiment 'rank' not found"):
         pictures.take_pictures("rank", tmp_path, TrackingConfig(), tmp_path)
+
+
+def test_missing_playwright_is_said_in_one_line(monkeypatch, tmp_path):
+    own = tmp_path / "chromium"
+    own.write_text("#!/bin/sh\n")
+    own.chmod(0o755)
+    monkeypatch.setenv("CHROMIUM", str(own))
+    monkeypatch.setitem(sys.modules, "playwright.sync_api", None)
+    with pytest.raises(LabError, match="not installed: pip install playwright") as error:
+        browsers.Browser()
+    assert len(error.value.mistakes) == 1
+
+
+def test_browser_that_does_not_start_is_said_in_one_line(monkeypatch, tmp_path):
+    own = tmp_path / "chromium"
+    own.write_text("#!/bin/sh\nexit 3\n")
+    own.chmod(0o755)
+    monkeypatch.setenv("CHROMIUM", str(own))
+    with pytest.raises(LabError, match="chromium does not start: ") as error:
+        browsers.Browser()
+    assert "\n" not in str(error.value)
+
+
+def test_a_page_that_cannot_be_opened_is_said_in_one_line(browser, tmp_path):
+    # As `make pictures` does, in a browser of its own: the fixture's would be closed.
+    own = object.__new__(browsers.Browser)
+    own.__dict__ |= browser.__dict__
+    own.close = lambda: None
+    with pytest.raises(LabError, match="the browser failed: ") as error:
+        with own:
+            own.open((tmp_path / "absent.html").as_uri())
+    assert "\n" not in str(error.value)

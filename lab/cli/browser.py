@@ -1,51 +1,27 @@
-"""A headless Chromium, driven through its DevTools pipe: no port, no further package.
+"""A headless Chromium: this machine's own, driven by Playwright.
 
 It makes the README's pictures, and the tests of the comparison page and of the MLflow UI look
-through it. Reference: https://chromedevtools.github.io/devtools-protocol/
+through it.
 """
 
 from __future__ import annotations
 
-import base64
-import json
 import os
-import select
 import shutil
-import subprocess
-import sys
-import time
-from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lab.core.errors import LabError
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 __all__ = ["Browser", "find_chromium"]
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _MAC = ("Google Chrome", "Chromium")
-_FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--force-prefers-reduced-motion",
-    "--hide-scrollbars",
-    "--remote-debugging-pipe",
-)
-# Puts the pipe's two ends where Chromium looks for them, and becomes Chromium.
-_START = """
-import fcntl, os, sys
-ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
-for place, end in enumerate(ends, start=3):
-    os.dup2(end, place)
-os.execv(sys.argv[3], sys.argv[3:])
-"""
-_POLL_SECONDS = 0.2
-_SILENCE_SECONDS = 120  # a page that takes longer to answer hangs
+_PATIENCE_MS = 120_000  # a page that takes longer to open hangs
+_POLL_MS = 200
 
 
 def find_chromium() -> str:
@@ -70,38 +46,36 @@ def find_chromium() -> str:
 
 
 class Browser:
-    """Chromium with one page; commands and events are JSON, each ended by a zero byte.
+    """Chromium with one page at a time; a context manager.
+
+    What the browser fails with inside a `with` block leaves it as a `LabError` of one line.
 
     Attributes:
-        events: What the page reported since it was last opened.
-        process: The browser's process.
+        page: The page as Playwright's object, new after each `open`.
 
     Raises:
-        LabError: If there is no Chromium.
+        LabError: If there is no Chromium, no Playwright, or the browser does not start.
     """
+
+    page: Page
 
     def __init__(self) -> None:
         chromium = find_chromium()
-        self._profile = TemporaryDirectory(prefix="lab-browser-", ignore_cleanup_errors=True)
-        read_in, self._to = os.pipe()
-        self._from, write_out = os.pipe()
-        start = [sys.executable, "-c", _START, str(read_in), str(write_out), chromium]
-        self.process = subprocess.Popen(
-            [*start, *_FLAGS, f"--user-data-dir={self._profile.name}"],
-            pass_fds=(read_in, write_out),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        os.close(read_in)
-        os.close(write_out)
-        self.events: list[dict[str, Any]] = []
-        self._rest, self._last_id, self._session = b"", 0, ""
-        target = self.send("Target.createTarget", url="about:blank")["targetId"]
-        attached = self.send("Target.attachToTarget", targetId=target, flatten=True)
-        self._session = attached["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self.send(f"{domain}.enable")
-        self.send("Page.setLifecycleEventsEnabled", enabled=True)
+        try:
+            from playwright.sync_api import Error, sync_playwright
+        except ImportError:
+            raise LabError(
+                "Playwright, which drives the browser, is not installed: pip install playwright"
+            ) from None
+        self._driver = sync_playwright().start()
+        try:
+            self._chromium = self._driver.chromium.launch(executable_path=chromium)
+        except Error as error:
+            self._driver.stop()
+            raise LabError(f"{chromium} does not start: {_first_line(error)}") from error
+        self._complaints: list[str] = []
+        self._requests: list[str] = []
+        self.open("about:blank")
 
     def __enter__(self) -> Browser:
         """Return the browser."""
@@ -114,27 +88,11 @@ class Browser:
         trace: TracebackType | None,
     ) -> None:
         """End the browser."""
+        from playwright.sync_api import Error
+
         self.close()
-
-    def send(self, method: str, **params: Any) -> dict[str, Any]:
-        """Send one DevTools command and return its result.
-
-        Raises:
-            RuntimeError: If the browser refuses it or has ended.
-            TimeoutError: If it says nothing for `_SILENCE_SECONDS`.
-        """
-        self._last_id += 1
-        message = {"id": self._last_id, "method": method, "params": params}
-        if self._session:
-            message["sessionId"] = self._session
-        os.write(self._to, json.dumps(message).encode() + b"\0")
-        while True:
-            answer = self._receive()
-            if answer.get("id") == self._last_id:
-                if "error" in answer:
-                    raise RuntimeError(f"{method}: {answer['error']['message']}")
-                return dict(answer["result"])
-            self.events.append(answer)
+        if isinstance(error, Error):
+            raise LabError(f"the browser failed: {_first_line(error)}") from error
 
     def open(
         self,
@@ -154,28 +112,27 @@ class Browser:
             dark: Whether the system's colour scheme is dark.
             scale: Device pixels for each CSS pixel.
         """
-        self.events.clear()
-        size = {"width": width, "height": height, "deviceScaleFactor": scale}
-        self.send("Emulation.setDeviceMetricsOverride", **size, mobile=width < 600)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.send("Emulation.setEmulatedMedia", features=[scheme])
-        self.send("Page.navigate", url="about:blank")
-        loader = self.send("Page.navigate", url=url)["loaderId"]
-        while not any(_is_load(event, loader) for event in self.events):
-            self.events.append(self._receive())
+        for context in self._chromium.contexts:
+            context.close()
+        self._complaints.clear()
+        self._requests.clear()
+        context = self._chromium.new_context(
+            viewport={"width": width, "height": height},
+            is_mobile=width < 600,
+            color_scheme="dark" if dark else "light",
+            device_scale_factor=scale,
+            reduced_motion="reduce",
+        )
+        context.set_default_timeout(_PATIENCE_MS)
+        self.page = context.new_page()
+        self.page.on("pageerror", lambda error: self._complaints.append(str(error)))
+        self.page.on("console", self._hear)
+        self.page.on("request", lambda request: self._requests.append(request.url))
+        self.page.goto(url)
 
     def js(self, expression: str) -> Any:
-        """Return the value of a JavaScript expression; a promise is waited for.
-
-        Raises:
-            RuntimeError: If it throws.
-        """
-        result = self.send(
-            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
-        )
-        if "exceptionDetails" in result:
-            raise RuntimeError(result["exceptionDetails"]["exception"]["description"])
-        return result["result"].get("value")
+        """Return the value of a JavaScript expression; a promise is waited for."""
+        return self.page.evaluate(expression)
 
     def wait(self, condition: str, seconds: float = 60) -> None:
         """Wait until a JavaScript expression is true.
@@ -183,11 +140,12 @@ class Browser:
         Raises:
             TimeoutError: If it is not, after so many seconds.
         """
-        end = time.monotonic() + seconds
-        while not self.js(f"Boolean({condition})"):
-            if time.monotonic() > end:
-                raise TimeoutError(f"not within {seconds:.0f} seconds: {condition}")
-            time.sleep(_POLL_SECONDS)
+        from playwright.sync_api import TimeoutError as TooLong
+
+        try:
+            self.page.wait_for_function(condition, timeout=1000 * seconds, polling=_POLL_MS)
+        except TooLong as error:
+            raise TimeoutError(f"not within {seconds:.0f} seconds: {condition}") from error
 
     def picture(self, clip: tuple[float, float, float, float] | None = None) -> bytes:
         """Return a picture of the window as PNG.
@@ -195,54 +153,32 @@ class Browser:
         Args:
             clip: Left, top, width and height of the part to show, in CSS pixels of the page.
         """
-        more: dict[str, Any] = {}
-        if clip is not None:
-            box = dict(zip(("x", "y", "width", "height"), clip, strict=True))
-            more = {"clip": box | {"scale": 1}, "captureBeyondViewport": True}
-        taken = self.send("Page.captureScreenshot", format="png", **more)
-        return base64.b64decode(taken["data"])
+        if clip is None:
+            return self.page.screenshot()
+        x, y, width, height = clip
+        return self.page.screenshot(
+            full_page=True, clip={"x": x, "y": y, "width": width, "height": height}
+        )
 
-    def complaints(self) -> list[dict[str, Any]]:
+    def complaints(self) -> list[str]:
         """Return console errors and uncaught exceptions since the page was opened."""
         self.js("0")
-        return [
-            event["params"]
-            for event in self.events
-            if event["method"] in ("Runtime.exceptionThrown", "Log.entryAdded")
-            or (
-                event["method"] == "Runtime.consoleAPICalled"
-                and event["params"]["type"] == "error"
-            )
-        ]
+        return list(self._complaints)
 
     def requests(self) -> list[str]:
         """Return the addresses that the page asked for, pictures inside it left out."""
         self.js("0")
-        asked = [e for e in self.events if e["method"] == "Network.requestWillBeSent"]
-        urls = [event["params"]["request"]["url"] for event in asked]
-        return [url for url in urls if not url.startswith(("data:", "about:"))]
+        return [url for url in self._requests if not url.startswith(("data:", "about:"))]
 
     def close(self) -> None:
-        """End the browser and remove its profile."""
-        self._session = ""
-        self.send("Browser.close")
-        self.process.wait(timeout=20)
-        os.close(self._to)
-        os.close(self._from)
-        self._profile.cleanup()
+        """End the browser."""
+        self._chromium.close()
+        self._driver.stop()
 
-    def _receive(self) -> dict[str, Any]:
-        while b"\0" not in self._rest:
-            if not select.select([self._from], [], [], _SILENCE_SECONDS)[0]:
-                raise TimeoutError(f"the browser was silent for {_SILENCE_SECONDS} seconds")
-            chunk = os.read(self._from, 1 << 20)
-            if not chunk:
-                raise RuntimeError("the browser has ended")
-            self._rest += chunk
-        text, self._rest = self._rest.split(b"\0", 1)
-        return dict(json.loads(text))
+    def _hear(self, message: Any) -> None:
+        if message.type == "error":
+            self._complaints.append(message.text)
 
 
-def _is_load(event: dict[str, Any], loader: str) -> bool:
-    params = event.get("params", {})
-    return params.get("loaderId") == loader and params.get("name") == "load"
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), repr(error))
