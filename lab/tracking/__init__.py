@@ -5,6 +5,7 @@ MLflow is imported nowhere else in the lab, and only inside functions: it takes 
 
 from lab.tracking.mirror import mirror_run, mirror_sweep, sync
 from lab.tracking.store import (
+    TrackingRefused,
     TrackingUnreachable,
     prepare_in_background,
     prepare_store,
@@ -13,6 +14,7 @@ from lab.tracking.store import (
 from lab.tracking.ui import serve_ui
 
 __all__ = [
+    "TrackingRefused",
     "TrackingUnreachable",
     "mirror_run",
     "mirror_sweep",

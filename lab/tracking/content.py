@@ -19,6 +19,7 @@ from lab.tracking.samples import (
     ImageRow,
     Point,
     image_rows,
+    legal_key,
     metric_key,
     pictures_of,
     probe_means,
@@ -176,10 +177,14 @@ def _files_of(images: Sequence[ImageRow]) -> list[Path]:
 
 
 def _parameters(config: dict[str, Any], levels: Mapping[str, Any]) -> dict[str, str]:
-    """Return the configuration by key; what is varied comes first, as the run's page lists it."""
+    """Return the configuration by key; what is varied comes first, as the run's page lists it.
+
+    The keys are in MLflow's spelling and it cuts long values: `config.json` has both in full.
+    """
     flat = flatten(config)
     keys = dict.fromkeys([*(key for key in levels if key in flat), *flat])
-    return {key: _spell(flat[key]) for key in keys if not key.startswith(_NO_PARAMETERS)}
+    kept = [key for key in keys if not key.startswith(_NO_PARAMETERS)]
+    return {legal_key(key): _spell(flat[key]) for key in kept}
 
 
 def _spell(value: Any) -> str:

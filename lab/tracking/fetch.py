@@ -29,9 +29,12 @@ def fetch_experiment(name: str, uri: str, runs: Path) -> None:
         runs: An empty folder.
 
     Raises:
-        LabError: If the store does not have the experiment.
+        LabError: If the store does not have the experiment, or what it says would lead out of
+            `runs`: names that come from a server are not trusted.
         TrackingUnreachable: If the store cannot be used.
     """
+    if not _is_plain(name):
+        raise LabError(f"an experiment's name must be a single file name, got {name!r}")
     client = connect(uri)
     with reported(uri):
         experiment = client.get_experiment_by_name(name)
@@ -40,9 +43,17 @@ def fetch_experiment(name: str, uri: str, runs: Path) -> None:
             raise LabError(unknown(f"{uri}: experiment", name, known))
         for run in _all_runs(client, experiment.experiment_id):
             key = run.data.tags.get("lab.run_id", "")
+            if not key:  # somebody's own run beside the lab's
+                continue
+            if not _is_plain(key):
+                raise LabError(f"{uri}: run {run.info.run_id} has the tag lab.run_id {key!r}")
             folder = runs / name if key == "summary" else runs / name / key
-            if key:
-                _download(client, run.info.run_id, folder, runs)
+            _download(client, run.info.run_id, folder, runs)
+
+
+def _is_plain(name: str) -> bool:
+    """Return whether a name is one file in a folder, and no way out of it."""
+    return Path(name).name == name and not name.startswith(".") and "\0" not in name
 
 
 def _all_runs(client: MlflowClient, experiment_id: str) -> list[Run]:
@@ -59,6 +70,8 @@ def _all_runs(client: MlflowClient, experiment_id: str) -> list[Run]:
 def _download(client: MlflowClient, run_id: str, folder: Path, runs: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for artifact in client.list_artifacts(run_id):
+        if not _is_plain(artifact.path):
+            raise LabError(f"MLflow run {run_id} has an artifact called {artifact.path!r}")
         if not artifact.is_dir and artifact.path.endswith(_TABLES):
             client.download_artifacts(run_id, artifact.path, str(folder))
         elif artifact.path == ARCHIVE:

@@ -1,10 +1,11 @@
-"""The mirror of a sweep that is under way: an outage costs one line, never the sweep."""
+"""The mirror of a sweep that is under way: whatever fails costs a line, never the sweep."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
+from lab.core.errors import LabError
 from lab.experiment.schema import TrackingConfig
 from lab.tracking.mirror import mirror_run, mirror_sweep
 from lab.tracking.store import TrackingUnreachable, prepare_in_background, tracking_uri
@@ -13,12 +14,15 @@ __all__ = ["LiveMirror"]
 
 
 class LiveMirror:
-    """Mirrors runs as they end; the first outage is said once and ends the trying.
+    """Mirrors runs as they end.
+
+    An outage is said once and ends the trying, since each attempt would cost seconds. What fails
+    for one run alone is said, and the next run is mirrored as ever.
 
     Args:
         config: Whether and where to mirror.
         runs: The folder of all results.
-        say: Told about an outage.
+        say: Told what could not be mirrored.
     """
 
     def __init__(self, config: TrackingConfig, runs: Path, say: Callable[[str], None]) -> None:
@@ -47,3 +51,8 @@ class LiveMirror:
         except TrackingUnreachable as error:
             self.enabled = False
             self.say(f"{error}; the sweep goes on, `make sync` mirrors it later")
+        except LabError as error:
+            self.say(f"not mirrored: {error}")
+        except Exception as error:
+            # A mirror is no reason to lose a sweep: not even a mistake in the mirror's own code.
+            self.say(f"not mirrored: {type(error).__name__}: {error}")

@@ -10,11 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.core.identity import content_id
+
 __all__ = [
     "ImageRow",
     "Point",
     "image_key",
     "image_rows",
+    "legal_key",
     "metric_key",
     "pictures_of",
     "probe_means",
@@ -26,6 +29,7 @@ __all__ = [
 _FINAL, _STEPS = "final/", "steps/"
 # A key becomes part of a file name.
 _KEY_LENGTH = 100
+_LONGEST_KEY = 250  # characters MLflow takes
 # The columns of an images table that are not probes.
 _IMAGE_COLUMNS = (
     *("dataset_hash", "role", "claim", "prompt_set", "prompt"),
@@ -139,4 +143,23 @@ def step_key(key: str) -> str:
 
 def metric_key(*parts: str) -> str:
     """Return the name of a metric, in characters MLflow takes."""
-    return re.sub(r"[^\w/. -]+", "_", "/".join(parts))
+    return legal_key("/".join(parts))
+
+
+def legal_key(name: str) -> str:
+    """Return a metric's or parameter's name as MLflow takes it; other names give other keys.
+
+    MLflow takes letters, digits, `_ - . /` and spaces, in what would be the shortest spelling of a
+    path. Any other sign becomes its code between `_x` and `_`, so that `hue>1` is `hue_x3e_1`.
+    What is too long ends in its hash.
+    """
+    legal = re.sub(r"[^\w/. -]", lambda sign: f"_x{ord(sign[0]):x}_", name)
+    # Parts that mean another folder: "", "." and "..".
+    parts = [
+        part.replace(".", "_x2e_") or "_x_" if set(part) <= {"."} and len(part) < 3 else part
+        for part in legal.split("/")
+    ]
+    key = "/".join(parts)
+    if len(key) <= _LONGEST_KEY:
+        return key
+    return f"{key[: _LONGEST_KEY - 9]}-{content_id(name)[:8]}"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENVIRONMENT",
+    "TrackingRefused",
     "TrackingUnreachable",
     "artifact_location",
     "connect",
@@ -47,6 +48,10 @@ ENVIRONMENT = {
 
 class TrackingUnreachable(LabError):
     """The tracking store cannot be used now; `make sync` mirrors the run folders later."""
+
+
+class TrackingRefused(LabError):
+    """The tracking store can be used, but does not take what this run or sweep holds."""
 
 
 def tracking_uri(config: TrackingConfig, runs: Path) -> str:
@@ -128,9 +133,9 @@ def connect(uri: str) -> MlflowClient:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     prepare_store(uri)
-    from mlflow import MlflowClient
-
     with reported(uri):
+        from mlflow import MlflowClient
+
         return MlflowClient(uri)
 
 
@@ -145,29 +150,38 @@ def one_writer(uri: str, runs: Path) -> Iterator[None]:
 
 @contextmanager
 def reported(uri: str) -> Iterator[None]:
-    """Turn whatever a store can fail with into one exception.
+    """Turn whatever a store can fail with into two exceptions of one line each.
+
+    Drivers, migrations and damaged files fail with types of their own (`ModuleNotFoundError`,
+    `UnicodeDecodeError`, ...), so every `Exception` counts.
 
     Raises:
-        TrackingUnreachable: With the last line of the reason.
+        TrackingRefused: If MLflow says that a value is invalid.
+        TrackingUnreachable: For any other reason.
     """
     try:
         yield
-    except (OSError, sqlite3.Error, subprocess.CalledProcessError) as error:
-        raise _unreachable(uri, error) from error
+    except LabError:
+        raise
     except Exception as error:
-        # MLflow's and SQLAlchemy's own types: naming them would import MLflow.
-        if type(error).__module__.partition(".")[0] not in ("mlflow", "sqlalchemy", "requests"):
-            raise
-        raise _unreachable(uri, error) from error
+        # The attribute of MLflow's exceptions: naming their type would import MLflow.
+        if getattr(error, "error_code", "") == "INVALID_PARAMETER_VALUE":
+            line = str(error).strip().splitlines()[0]
+            raise TrackingRefused(_without_password(f"{uri} refused a value: {line}")) from error
+        sentence = f"the tracking store {uri} cannot be used: {_reason(error)}"
+        raise TrackingUnreachable(_without_password(sentence)) from error
 
 
-def _unreachable(uri: str, error: BaseException) -> TrackingUnreachable:
-    # The innermost reason is the shortest: "Connection refused", "database is locked".
-    while reason := error.__cause__ or error.__context__:
-        error = reason
+def _reason(error: BaseException) -> str:
+    """Return the last line of the innermost reason: "Connection refused", "database is locked"."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
     lines = str(getattr(error, "stderr", None) or error).strip().splitlines()
-    sentence = f"the tracking store {uri} cannot be used: {lines[-1] if lines else repr(error)}"
-    return TrackingUnreachable(re.sub(r"//[^/@\s]*@", "//", sentence))  # without a password
+    return lines[-1] if lines else repr(error)
+
+
+def _without_password(sentence: str) -> str:
+    return re.sub(r"//[^/@\s]*@", "//", sentence)
 
 
 def _database(uri: str) -> Path | None:
