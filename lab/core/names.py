@@ -42,7 +42,7 @@ def file_name(text: str, length: int = 48) -> str:
     follow: "red monster" is `red-monster`, "Red monster" is `red-monster-` and the digits. There
     are never two hyphens in a row: a double hyphen can join several names into one.
     """
-    plain = re.sub(r"[^a-z0-9._]+", "-", text.lower()).strip("-.")[:length].rstrip("-.")
+    plain = re.sub(r"[^a-z0-9._=]+", "-", text.lower()).strip("-.")[:length].rstrip("-.")
     if plain and plain.replace("-", " ") == text:
         return plain
     return f"{plain or 'empty'}-{content_id(text)[:8]}"

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from lab.core.names import file_name
 from lab.report.instruments import (
     arm_binding,
     arm_drift,
@@ -58,9 +59,9 @@ def test_tables_and_figures_are_those_that_were_measured(sweep, tmp_path):
     ]
     assert all(isinstance(item.table, pd.DataFrame) for item in instruments(sweep))
     names = {path.name for path in write_instrument_figures(sweep)}
+    plain, coloured = file_name(PLAIN), file_name(COLOURED)
     assert names == {
         f"{name}.{suffix}"
-        for name in ("drift-template-monster", "drift-template-colour-monster",
-                     "binding-template-colour-monster")
+        for name in (f"drift-{plain}", f"drift-{coloured}", f"binding-{coloured}")
         for suffix in ("svg", "png")
-    }  # fmt: skip
+    }
