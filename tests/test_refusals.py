@@ -1,9 +1,14 @@
 """What a person may get wrong in settings and sweeps: each is one line, and nothing is written."""
 
+import shutil
+import subprocess
+
 import pytest
 
+from lab.core.project import PROJECT
 from lab.core.settings import find_mistakes
-from lab.experiment.schema import ExperimentConfig, RunConfig
+from lab.experiment.schema import ExperimentConfig, ModelConfig, RunConfig
+from lab.model.fingerprint import find_folder
 
 COLOURED = "experiment=base_monster_colored"
 
@@ -89,9 +94,24 @@ def test_a_prompt_set_has_a_name_that_files_and_stores_take(name):
     [
         (
             ["arm=plain", "seed=0", "train.learning_rate=1e-4,0.0001"],
-            "seed=0 and each level must be given once, got one twice",
+            "train.learning_rate must hold each level once, got 0.0001 twice",
         ),
-        (["arm=plain", "seed=0,0,1"], "seed=0 and each level must be given once, got one twice"),
+        (["arm=plain", "seed=0,0,1"], "seed must hold each level once, got 0 twice"),
+        (["arm=plain", "seed=range(0,0)"], "seed=range(0,0) must hold at least one level"),
+        (
+            ["arm=plain", "seed=0", "adapter.alpha=4,4.0"],
+            "adapter.alpha=4 and adapter.alpha=4.0 must be given once: they make the same run",
+        ),
+        (["+adapter.rnak=4"], "key 'adapter.rnak' not found; did you mean adapter.rank?"),
+        (["++adapter.rnak=4"], "key 'adapter.rnak' not found; did you mean adapter.rank?"),
+        (["experiment.name=../x"], "experiment.name must be left out"),
+        (["hydra/sweeper=basic"], "hydra/sweeper must be product"),
+        (["hydra.mode=RUN"], "hydra.mode must be MULTIRUN"),
+        (["dataset=null"], "dataset 'null' not found"),
+        (["dataset.source.path=photos (1)"], """ "dataset.source.path='photos (1)'","""),
+        (["dataset.source.path=é"], """ "dataset.source.path='é'","""),
+        (["dataset.source.path=dog's"], """ "dataset.source.path='dog\\'s'","""),
+        (["--port=3"], "'--port=3' is no option of plan: settings are key=value"),
         (
             ["arm=plain", "seed=0", "train.checkpoint_every=50,100"],
             "train.checkpoint_every=50 and train.checkpoint_every=100 must be given once",
@@ -124,3 +144,117 @@ def test_a_prompt_set_has_a_name_that_files_and_stores_take(name):
 def test_a_sweep_without_meaning_is_refused_in_one_line(refused, words, line):
     [printed] = refused(COLOURED, *words)
     assert line in printed
+
+
+def test_a_value_can_be_quoted_as_the_message_says(refused):
+    for name in ("photos", "dog's", "é", 'a "b"', "$HOME"):
+        [line] = refused(COLOURED, "dataset=folder", f"dataset.source.path={name} (1)")
+        typed = line.split(" shell: ")[1].split(", or with make")[0]
+        spelled = subprocess.run(
+            ["bash", "-c", f"printf %s {typed}"], capture_output=True, text=True, check=True
+        ).stdout
+        lines = refused(COLOURED, "dataset=folder", spelled)
+        assert any(f"'{name} (1)' not found" in line for line in lines)
+
+
+def test_a_home_folder_is_expanded(refused, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path / "dog's home"))
+    lines = refused(COLOURED, "dataset=folder", "dataset.source.path=~/x")
+    assert any('the folder "dog\'s home"' in line or "dog's home" in line for line in lines)
+
+
+def test_a_launcher_of_single_jobs_is_refused(capsys, tmp_path):
+    from lab.cli.main import main
+
+    words = ["sweep", COLOURED, "hydra/launcher=basic", f"paths.runs={tmp_path / 'runs'}"]
+    assert main(words) == 2
+    assert capsys.readouterr().err.startswith("hydra/launcher must be resident or plan")
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.fixture
+def experiment(monkeypatch, tmp_path):
+    """Return a function that writes an experiment file beside copies of the shipped settings."""
+    conf = tmp_path / "conf"
+    shutil.copytree(PROJECT / "conf", conf, symlinks=False)
+    for module in ("words", "slips", "mistakes", "compose"):
+        monkeypatch.setattr(f"lab.cli.{module}.CONF", conf)
+    monkeypatch.setattr("lab.core.project.CONF", conf)
+    monkeypatch.setattr("lab.cli.words.list_experiments", lambda: {"mine": ""})
+
+    def write(content):
+        file = conf / "experiment" / "mine.yaml"
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return file
+
+    return write
+
+
+HEADER = "# @package _global_\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (HEADER + "seed: [1\nadapter:\n  rank: 2\n", ":3:8: "),
+        (HEADER + "adapter:\n\trank: 2\n", ":3:1: found character '\\t'"),
+        (HEADER + "seed: \0\n", ":2:7: the character U+0000 is not allowed"),
+        (HEADER.encode() + b"seed: 1\nname: \xff\n", ":3:7: not UTF-8 text"),
+        (HEADER + "seed: 1\nseed: 2\n", ":3:1: found duplicate key seed"),
+        (HEADER + "seed: !!python/object:os.system 1\n", ":2:7: could not determine"),
+        ("seed: 1\n", ":1:1: the first line of an experiment must be '# @package _global_'"),
+        (
+            HEADER + "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
+            + "".join(f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n"
+                      for old, new in zip("abcdef", "bcdefg", strict=True)),
+            "anchors stand for more than 100000 values",
+        ),
+    ],
+)  # fmt: skip
+def test_a_slip_in_an_experiment_file_is_one_line_with_its_place(
+    refused, experiment, content, line
+):
+    file = experiment(content)
+    [printed] = refused("experiment=mine")
+    assert printed.startswith(str(file))
+    assert line in printed
+
+
+def test_a_key_that_does_not_exist_is_named_with_its_file(refused, experiment):
+    experiment(HEADER + "adapter:\n  rnak: 4\nexperiment:\n  prompts: {trigger: [a cat]}\n")
+    [printed] = refused("experiment=mine")
+    assert printed.startswith("experiment/mine.yaml: key 'adapter.rnak' not found; did you mean")
+
+
+def test_prompts_of_an_experiment_replace_the_default_ones(experiment):
+    from lab.cli.compose import compose_run
+
+    experiment(HEADER + "experiment:\n  prompts:\n    neutral: [a cat]\n")
+    assert compose_run(["experiment=mine"]).experiment.prompts == {"neutral": ["a cat"]}
+    assert compose_run([]).experiment.prompts == {"trigger": ["monster"]}
+
+
+def test_an_experiment_needs_prompts(refused, experiment):
+    experiment(HEADER + "experiment:\n  question: Why?\n")
+    [printed] = refused("experiment=mine")
+    assert printed.startswith("experiment.prompts must be given")
+
+
+def test_a_dataset_needs_a_name(capsys):
+    from lab.cli.main import main
+
+    assert main(["dataset", "dataset="]) == 2
+    assert capsys.readouterr().err.startswith("DATASET must be given; available: base_blur")
+
+
+@pytest.mark.parametrize("words", [["ui", "--help"], ["sweep", "-h"], ["--help"]])
+def test_every_command_has_help(capsys, words):
+    from lab.cli.main import main
+
+    assert main(words) == 0
+    assert capsys.readouterr().out.startswith("usage: python -m lab")
+
+
+def test_a_relative_model_folder_starts_at_the_project(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert find_folder(ModelConfig(path="lab/model/embedded")) == PROJECT / "lab/model/embedded"

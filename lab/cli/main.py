@@ -58,12 +58,19 @@ def main(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         replace_unknown_signs(stream)
     words = [word for word in arguments if word != "--multirun"]
-    if not words or words[0] in ("-h", "--help", "help"):
+    if not words or words[0] == "help" or {"-h", "--help"} & {*words}:
         return _say(_usage())
     command = words.pop(0) if "=" not in words[0] else "sweep"
     try:
         if command not in commands:
             raise LabError(unknown("command", command, commands))
+        raise_if(
+            [
+                f"'{word}' is no option of {command}: settings are key=value"
+                for word in words
+                if word.startswith("-")
+            ]
+        )
         return commands[command](words)
     except LabError as error:
         for line in error.mistakes:
@@ -86,40 +93,29 @@ def _usage() -> str:
     return USAGE.format(experiments="\n".join(lines))
 
 
-def _sweep(overrides: list[str]) -> int:
-    """Hand the overrides to Hydra, whose sweeper and launcher are the lab's own."""
+def _sweep(words: list[str]) -> int:
+    """Hand the overrides to Hydra, whose sweeper and launchers are the lab's own."""
     import hydra
-    from hydra.errors import HydraException
     from omegaconf import DictConfig
-    from omegaconf.errors import OmegaConfBaseException
 
-    from lab.cli.compose import check_overrides, explain, opened, to_run_config
+    from lab.cli.compose import explain
+    from lab.cli.mistakes import COMPOSITION_ERRORS
+    from lab.cli.slips import slips_of_chosen
+    from lab.cli.words import checked
     from lab.core.project import CONF
 
-    check_overrides(overrides)
-    overrides = opened(overrides)
+    overrides = checked(words)
+    raise_if(slips_of_chosen(overrides))
 
-    def one_run(composed: DictConfig) -> str:
-        """Train one job: what launchers other than the lab's own call in each worker."""
-        from hydra.core.hydra_config import HydraConfig
-
-        from lab.run.spec import run_mistakes
-        from lab.sweep.sweep import Job, run_sweep
-
-        chosen = HydraConfig.get().runtime.choices.get("experiment")
-        config = to_run_config(composed, chosen)
-        raise_if(run_mistakes(config))
-        [outcome] = run_sweep([Job(config, {})])
-        if outcome.failed:
-            raise RuntimeError(outcome.reason)
-        return outcome.run.run_id
+    def no_job(_: DictConfig) -> None:
+        """Stand where Hydra expects what does one job; the sweeper does all of them."""
 
     # With this set Hydra raises what went wrong, and the lab says it in one line.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.argv = [sys.argv[0], *overrides]
     try:
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(one_run)()
-    except (HydraException, OmegaConfBaseException) as error:
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(no_job)()
+    except COMPOSITION_ERRORS as error:
         raise LabError(explain(error, overrides)) from error
     except SystemExit as end:
         return int(end.code or 0)

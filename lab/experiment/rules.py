@@ -117,10 +117,9 @@ def _same_runs(jobs: Sequence[Job]) -> Iterator[str]:
             continue
         if same.config.arm != job.config.arm:
             yield f"{_ARMS}.{job.config.arm} must differ from arm {same.config.arm}"
-        elif differing := _differing(same, job):
-            yield f"{' and '.join(differing)} must be given once: they make the same run"
         else:
-            yield f"seed={job.config.seed} and each level must be given once, got one twice"
+            differing = " and ".join(_differing(same, job))
+            yield f"{differing} must be given once: they make the same run"
 
 
 def _images(job: Job) -> list[Any]:

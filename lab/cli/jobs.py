@@ -1,0 +1,134 @@
+"""From arms, levels and the command line to the jobs of a sweep, all checked before the first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.utils import filter_overrides
+from omegaconf import DictConfig, OmegaConf
+
+from lab.cli.compose import explain, to_run_config, with_values
+from lab.cli.mistakes import COMPOSITION_ERRORS
+from lab.cli.words import chooses_group, opened, quoted
+from lab.core.errors import LabError, raise_if
+from lab.core.names import is_name
+from lab.experiment.arms import Job
+from lab.experiment.rules import arm_mistakes, claim_mistakes, sweep_mistakes
+from lab.run.spec import run_mistakes
+
+__all__ = ["jobs_of"]
+
+
+def jobs_of(
+    config: DictConfig, loader: Any, arguments: Sequence[str], arms: DictConfig, params: DictConfig
+) -> list[Job]:
+    """Return every arm with every combination of the swept levels.
+
+    Args:
+        config: What Hydra composed for the whole sweep.
+        loader: Hydra's loader of configurations.
+        arguments: The overrides of the command line; they replace `params` of the same key.
+        arms: Arms by name, each with the keys that it sets; `arm=a,b` chooses among them.
+        params: Keys with the levels that are combined with each other and with every arm.
+
+    Raises:
+        LabError: With a line for each mistake in the arms and in the jobs they make.
+    """
+    container: Any = OmegaConf.to_container(arms)
+    named: dict[str, Any] = {str(name): levels for name, levels in container.items()}
+    names = ",".join(filter(is_name, named))
+    given = [f"{key!s}={value}" for key, value in params.items()]
+    levels = _levels([*([f"arm={names}"] if names else []), *given, *arguments], loader)
+    rows = [list(row) for row in product(*levels.values())]
+    chosen = [_as_mapping(row).get("arm", "") for row in rows]
+    keys = [key.lstrip("+") for key in levels]
+    mistakes = arm_mistakes(named, chosen, keys)
+    mistakes += claim_mistakes(named, config.experiment.claims, keys)
+    jobs: list[Job] = []
+    compose = _Composer(config, loader)
+    for row, name in zip(rows, chosen, strict=True):
+        overrides = [*row, *_settings(named.get(name))]
+        try:
+            jobs.append(compose(overrides))
+            mistakes += run_mistakes(jobs[-1].config)
+        except LabError as error:
+            mistakes += error.mistakes
+        except COMPOSITION_ERRORS as error:
+            mistakes += explain(error, filter_overrides(overrides))
+    raise_if(list(dict.fromkeys(mistakes)))
+    raise_if(sweep_mistakes(jobs))
+    return jobs
+
+
+def _levels(overrides: Sequence[str], loader: Any) -> dict[str, list[str]]:
+    """Return each key with its levels, spelled as overrides; the last override of a key counts.
+
+    Raises:
+        LabError: If a key has no level, or one of them twice.
+    """
+    parser = OverridesParser.create(config_loader=loader)
+    parsed = {item.get_key_element(): item for item in parser.parse_overrides(opened(overrides))}
+    levels = {key: _values(item) for key, item in parsed.items()}
+    mistakes = []
+    for key, values in levels.items():
+        twice = [value for index, value in enumerate(values) if value in values[:index]]
+        if not values:
+            mistakes.append(f"{parsed[key].input_line} must hold at least one level")
+        elif twice:
+            mistakes.append(f"{key.lstrip('+')} must hold each level once, got {twice[0]} twice")
+    raise_if(mistakes)
+    return {key: [f"{key}={value}" for value in values] for key, values in levels.items()}
+
+
+def _values(override: Override) -> list[str]:
+    if not override.is_sweep_override():
+        return [override.get_value_element_as_str()]
+    if not override.is_discrete_sweep():
+        raise LabError(f"{override.input_line} must list its levels: {override.key_or_group}=a,b")
+    return list(override.sweep_string_iterator())
+
+
+class _Composer:
+    """Composes jobs; those that choose the same files differ only in values, set on a copy."""
+
+    def __init__(self, config: DictConfig, loader: Any) -> None:
+        self.config, self.loader = config, loader
+        self.composed: dict[tuple[str, ...], DictConfig] = {}
+
+    def __call__(self, overrides: Sequence[str]) -> Job:
+        groups = tuple(filter(chooses_group, overrides))
+        if groups not in self.composed:
+            self.composed[groups] = self.loader.load_sweep_config(self.config, list(groups))
+        values = [item for item in overrides if item not in groups]
+        composed = with_values(self.composed[groups], values)
+        choices: dict[str, str | None] = dict(OmegaConf.select(composed, "hydra.runtime.choices"))
+        config = to_run_config(composed, choices.get("experiment"))
+        return Job(config, _as_mapping(overrides), choices)
+
+
+def _settings(levels: Any) -> list[str]:
+    """Return what an arm sets, as overrides; nothing where that is no mapping."""
+    pairs = levels.items() if isinstance(levels, Mapping) else ()
+    return opened(
+        [f"{key}={value if chooses_group(key) else _spelt(value)}" for key, value in pairs]
+    )
+
+
+def _spelt(value: Any) -> str:
+    """Spell a value of a YAML file as Hydra's overrides do."""
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{_spelt(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_spelt, value)) + "]"
+    if isinstance(value, str):
+        return quoted(value)
+    return "null" if value is None else str(value).lower()
+
+
+def _as_mapping(overrides: Sequence[str]) -> dict[str, str]:
+    pairs = [override.partition("=") for override in overrides]
+    return {key.lstrip("+"): value for key, _, value in pairs}

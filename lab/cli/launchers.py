@@ -1,0 +1,37 @@
+"""What the launchers of `hydra_plugins` do with the jobs of a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lab.core.errors import LabError
+from lab.experiment.arms import Job
+
+__all__ = ["check_processes", "make_plan", "run_resident"]
+
+
+def check_processes(processes: Any) -> int | None:
+    """Return a number of processes, None for as many as pay.
+
+    Raises:
+        LabError: If it is no such number.
+    """
+    if processes is None or (isinstance(processes, int) and processes >= 1):
+        return processes
+    raise LabError(f"hydra.launcher.processes must be at least 1, got {processes!r}")
+
+
+def run_resident(jobs: Sequence[Job], processes: int | None) -> bool:
+    """Train, sample and judge on this machine; say whether a run failed."""
+    from lab.sweep.sweep import run_sweep
+
+    return any(outcome.failed for outcome in run_sweep(jobs, processes))
+
+
+def make_plan(jobs: Sequence[Job]) -> bool:
+    """Print which runs are new, done, partial or stale; none of them can fail."""
+    from lab.run.spec import print_plan
+
+    print_plan(jobs)
+    return False
