@@ -1,10 +1,12 @@
 """Every shipped experiment: it plans, and its claims speak of what there is."""
 
+from dataclasses import asdict
+
 import pytest
 
 from lab.cli.main import main
+from lab.core.names import flatten
 from lab.core.project import list_experiments
-from lab.experiment.arms import arms_of
 from lab.experiment.claim import expected_verdict
 from lab.judge.verdict import Verdict
 from lab.pretrain.vocabulary import COLOURS, NOUNS, SHAPES, is_held_out
@@ -19,9 +21,9 @@ ARTICLE = (
 
 @pytest.fixture
 def planned(monkeypatch, tmp_path):
-    """Plan an experiment; return its jobs."""
+    """Plan an experiment; return its runs."""
     found = []
-    monkeypatch.setattr("lab.run.spec.print_plan", found.extend)
+    monkeypatch.setattr("lab.sweep.plan.print_plan", lambda sweep: found.extend(sweep.runs))
 
     def plan(name):
         assert main(["plan", f"experiment={name}", f"paths.runs={tmp_path}"]) == 0
@@ -30,11 +32,12 @@ def planned(monkeypatch, tmp_path):
     return plan
 
 
-def levels_of(jobs):
+def levels_of(runs):
+    """Return the keys of each arm's settings that a claim may name, with their levels."""
     return [
-        {"arm": arm.name, **arm.levels, **job.choices}
-        for job, arm in zip(jobs, arms_of(jobs), strict=True)
-        if arm.role == "arm"
+        {**flatten(asdict(run.config)), **run.arm.levels, "arm": run.arm.name}
+        for run in runs
+        if run.arm.role == "arm"
     ]
 
 

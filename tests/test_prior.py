@@ -54,7 +54,7 @@ def test_class_images_change_the_adapter_and_training_again_gives_the_same(sweep
 def test_a_weight_without_class_images_is_a_mistake(sweep, tmp_path, capsys):
     assert sweep(tmp_path, "train.prior_weight=1") == 2
     assert "train.prior_weight must be 0 where no class images are" in capsys.readouterr().err
-    assert not list(tmp_path.glob("base_monster_colored/*/run.json"))
+    assert not list(tmp_path.glob("base_monster_colored/*/identity.json"))
 
 
 def test_class_images_of_the_dataset_are_enough(sweep, tmp_path):

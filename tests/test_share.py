@@ -1,6 +1,5 @@
 """The same run asked for by two experiments is trained once."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 import lab.run.execute
 from lab.cli.main import main
 from lab.core.files import link_file
+from lab.record.run_folder import RunFolder
 
 NAMED = ("experiment=base_monster_colored", "arm=plain", "sample.at_steps=[2]")
 # What the arm `plain` sets, outside any experiment.
@@ -22,8 +22,13 @@ def sweep(overrides, tmp_path):
 
 
 def run_folder(root, experiment):
-    [path] = (Path(root) / experiment).glob("*/run.json")
+    [path] = (Path(root) / experiment).glob("*/identity.json")
     return path.parent
+
+
+def trained_in(folder):
+    [output] = RunFolder(folder).outputs
+    return output.about.trained_in
 
 
 def test_an_adapter_of_another_experiment_is_taken_over(sweep, tmp_path, monkeypatch, capsys):
@@ -48,8 +53,8 @@ def test_an_adapter_of_another_experiment_is_taken_over(sweep, tmp_path, monkeyp
     pictures = [path.relative_to(second) for path in second.rglob("*.png")]
     assert pictures
     assert all((second / path).samefile(first / path) for path in pictures)
-    assert json.loads((second / "run.json").read_text())["trained_in"] == "base_monster_colored"
-    assert "trained_in" not in json.loads((first / "run.json").read_text())
+    assert trained_in(second) == "base_monster_colored"
+    assert trained_in(first) == ""
 
 
 def test_images_that_the_other_experiment_lacks_are_drawn(sweep, tmp_path):
@@ -57,7 +62,7 @@ def test_images_that_the_other_experiment_lacks_are_drawn(sweep, tmp_path):
     assert sweep(ADHOC, "experiment.prompts.trigger=[monster,a cat]") == 0
     second = run_folder(tmp_path, "adhoc")
     assert len(list(second.rglob("*.png"))) == 2 * 2
-    assert json.loads((second / "run.json").read_text())["trained_in"] == "base_monster_colored"
+    assert trained_in(second) == "base_monster_colored"
 
 
 def test_another_training_is_not_taken_over(sweep, tmp_path):

@@ -1,6 +1,5 @@
 """Training steps as a dimension of a run: asked at once, asked later, or while it was killed."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +8,7 @@ import pytest
 import lab
 import lab.run.execute
 from lab.cli.main import main
+from lab.record.run_folder import RunFolder
 
 ARM = ("seed=0", "arm=plain")
 STEPS = "sample.at_steps=[1,3]"
@@ -33,16 +33,22 @@ def asked_at_once(sweep, tmp_path):
 
 
 def run_folder(folder):
-    [path] = (Path(folder) / "base_monster_colored").glob("*/run.json")
+    [path] = (Path(folder) / "base_monster_colored").glob("*/identity.json")
     return path.parent
 
 
 def results(folder):
     """Return the bytes of a run's adapter, snapshots, log, images and measurements."""
     home = run_folder(folder)
-    files = [*home.rglob("*.safetensors"), *home.rglob("*.png"), *home.glob("*.csv")]
+    files = [*home.rglob("*.safetensors"), *home.rglob("*.png"), *home.rglob("*.csv")]
     kept = [path for path in files if path.name != "performance.csv"]
-    return {str(path.relative_to(home)): path.read_bytes() for path in kept}
+    [output] = RunFolder(home).outputs
+    return {
+        str(path.relative_to(output.path if output.path in path.parents else home)): (
+            path.read_bytes()
+        )
+        for path in kept
+    }
 
 
 def test_images_carry_their_step_and_the_final_ones_are_those_of_a_plain_run(
@@ -122,7 +128,9 @@ def test_another_way_through_training_is_refused(sweep, tmp_path):
     log = pd.read_csv(home / "train.csv")
     log.assign(loss=log["loss"] * 1.5).to_csv(home / "train.csv", index=False)
     assert sweep(tmp_path, STEPS) == 1
-    assert "training again gives loss" in json.loads((home / "FAILED.json").read_text())["reason"]
+    [failure] = [output.failure for output in RunFolder(home).outputs if output.failure]
+    assert "training again gives loss" in failure.reason
+    assert failure.stage == "train"
     assert not list(home.glob("snapshots/*"))
 
 

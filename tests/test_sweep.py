@@ -61,7 +61,7 @@ def reference(tiny_model, tmp_path_factory):
 
 
 def run_folders(folder):
-    return sorted((Path(folder) / "base_monster_colored").glob("*/run.json"))
+    return sorted((Path(folder) / "base_monster_colored").glob("*/outputs/*/run.json"))
 
 
 def test_a_sweep_leaves_everything_a_person_looks_for(reference):
@@ -159,8 +159,8 @@ def test_a_killed_process_fails_its_run_alone(reference, sweep, tmp_path, monkey
     assert sweep(tmp_path, "hydra.launcher.processes=2") == 1
     assert "exit code -9" in capsys.readouterr().out
     home = tmp_path / "base_monster_colored"
-    assert len(list(home.glob("*/FAILED.json"))) == 1
-    assert len(list(home.glob("*/DONE.json"))) == 3
+    assert len(list(home.glob("*/outputs/*/FAILED.json"))) == 1
+    assert len(list(home.glob("*/outputs/*/DONE.json"))) == 3
     assert sweep(tmp_path) == 0
     assert results(tmp_path) == results(reference)
 
@@ -184,23 +184,27 @@ def test_a_failing_run_is_recorded_and_the_others_go_on(
     assert sweep(tmp_path) == 1
     assert "RuntimeError: a bug of this run alone" in capsys.readouterr().out
     home = tmp_path / "base_monster_colored"
-    assert len(list(home.glob("*/FAILED.json"))) == len(list(home.glob("*/DONE.json"))) == 2
+    assert (
+        len(list(home.glob("*/outputs/*/FAILED.json")))
+        == len(list(home.glob("*/outputs/*/DONE.json")))
+        == 2
+    )
     record = json.loads((home / "sweep.json").read_text())
     assert {run["reason"] for run in record["runs"] if run["status"] == "FAILED"} == {
         "RuntimeError: a bug of this run alone"
     }
     monkeypatch.setattr(lab.run.execute, "train_adapter", real)
     assert sweep(tmp_path) == 0
-    assert not list(home.glob("*/FAILED.json"))
+    assert not list(home.glob("*/outputs/*/FAILED.json"))
     assert results(tmp_path) == results(reference)
 
 
 def test_a_diverging_run_fails_by_name(sweep, tmp_path):
     words = ("seed=0", "train.learning_rate=1e-3,1e30", "train.max_grad_norm=null")
     assert sweep(tmp_path, *words, "arm=plain") == 1
-    [failure] = (tmp_path / "base_monster_colored").glob("*/FAILED.json")
+    [failure] = (tmp_path / "base_monster_colored").glob("*/outputs/*/FAILED.json")
     assert "TrainingFailed: loss" in json.loads(failure.read_text())["reason"]
-    assert list((tmp_path / "base_monster_colored").glob("*/DONE.json"))
+    assert list((tmp_path / "base_monster_colored").glob("*/outputs/*/DONE.json"))
 
 
 def test_a_full_disk_fails_the_run_and_a_later_try_completes_it(
@@ -215,7 +219,7 @@ def test_a_full_disk_fails_the_run_and_a_later_try_completes_it(
 
     monkeypatch.setattr("lab.train.checkpoint.write_bytes", full)
     assert sweep(tmp_path) == 1
-    failures = list((tmp_path / "base_monster_colored").glob("*/FAILED.json"))
+    failures = list((tmp_path / "base_monster_colored").glob("*/outputs/*/FAILED.json"))
     assert len(failures) == 4
     assert "No space left on device" in json.loads(failures[0].read_text())["reason"]
     monkeypatch.setattr("lab.train.checkpoint.write_bytes", real)

@@ -18,7 +18,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from lab.cli.compose import compose_run
 from lab.display.terminal import print_rows
 from lab.experiment.schema import RunConfig
-from lab.launch.attempt import is_small
+from lab.launch.resident import is_small
 from lab.method.adapter import Adapter
 from lab.model.fingerprint import find_folder
 from lab.model.resident import BaseModel, load_base

@@ -18,7 +18,7 @@ from lab.core.errors import LabError, raise_if
 from lab.core.names import is_name
 from lab.experiment.arms import Job
 from lab.experiment.rules import arm_mistakes, claim_mistakes, sweep_mistakes
-from lab.run.spec import run_mistakes
+from lab.run.mistakes import run_mistakes
 
 __all__ = ["jobs_of"]
 

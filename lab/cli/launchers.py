@@ -7,6 +7,7 @@ from typing import Any
 
 from lab.core.errors import LabError
 from lab.experiment.arms import Job
+from lab.experiment.sweep import Sweep
 
 __all__ = ["check_processes", "make_plan", "run_resident"]
 
@@ -23,15 +24,17 @@ def check_processes(processes: Any) -> int | None:
 
 
 def run_resident(jobs: Sequence[Job], processes: int | None) -> bool:
-    """Train, sample and judge on this machine; say whether a run failed."""
-    from lab.sweep.sweep import run_sweep
+    """Train, sample and judge on this machine; say whether something failed."""
+    from lab.launch.local import LocalLauncher
+    from lab.sweep.run import run_sweep
 
-    return any(outcome.failed for outcome in run_sweep(jobs, processes))
+    outcomes = run_sweep(Sweep.of(jobs), LocalLauncher(processes))
+    return any(outcome.failed for outcome in outcomes)
 
 
 def make_plan(jobs: Sequence[Job]) -> bool:
     """Print which runs are new, done, partial or stale; none of them can fail."""
-    from lab.run.spec import print_plan
+    from lab.sweep.plan import print_plan
 
-    print_plan(jobs)
+    print_plan(Sweep.of(jobs))
     return False

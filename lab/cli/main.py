@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from lab.core.errors import LabError, raise_if, unknown
 from lab.display.plain import replace_unknown_signs
@@ -126,53 +125,52 @@ def _dataset(overrides: list[str]) -> int:
     from lab.cli.compose import compose_run
     from lab.core.project import PROJECT
     from lab.dataset import show_dataset
-    from lab.record.places import runs_root
+    from lab.record.places import Places
 
     config = compose_run(overrides)
-    root = runs_root(config) / "_datasets"
+    root = Places.of(config.paths).datasets
     return _say(show_dataset(config.dataset, config.model.resolution_px, root, project=PROJECT))
 
 
 def _report(overrides: list[str]) -> int:
     from lab.cli.compose import compose_run
-    from lab.record.places import experiment_folder, runs_root
-    from lab.sweep.conclude import report
+    from lab.record.places import Places
+    from lab.record.sweep_folder import SweepFolder
+    from lab.sweep.conclude import rewrite
 
     config = compose_run(overrides)
-    folder = experiment_folder(config)
-    if not (folder / "sweep.json").is_file():
-        raise LabError(f"{folder} holds no finished sweep; run `make sweep` first")
-    reasons = report(folder, runs_root(config), config.experiment.claims)
-    return _say("\n".join([*reasons, str(folder / "report" / "index.html")]))
+    folder = SweepFolder(Places.of(config.paths).experiment(config.experiment.name))
+    reasons = rewrite(folder, config.experiment.claims)
+    return _say("\n".join([*reasons, str(folder.page)]))
 
 
 def _results(overrides: list[str]) -> int:
     from lab.cli.compose import compose_run
     from lab.core.project import PROJECT
-    from lab.record.places import runs_root
+    from lab.record.places import Places
     from lab.report.results import write_results
 
     readme = PROJECT / "experiments" / "README.md"
-    found = write_results(readme, runs_root(compose_run(overrides)))
+    found = write_results(readme, Places.of(compose_run(overrides).paths).root)
     return _say(f"{readme}: {', '.join(found)}")
 
 
 def _sync(overrides: list[str]) -> int:
     from lab.cli.compose import compose_run
-    from lab.record.places import runs_root
+    from lab.record.places import Places
     from lab.tracking import sync
 
     config = compose_run(overrides)
-    return _say(sync(runs_root(config), config.tracking))
+    return _say(sync(Places.of(config.paths).root, config.tracking))
 
 
 def _ui(overrides: list[str]) -> int:
     from lab.cli.compose import compose_run
-    from lab.record.places import runs_root
+    from lab.record.places import Places
     from lab.tracking import serve_ui
 
     config = compose_run(overrides)
-    serve_ui(config.tracking, Path(runs_root(config)), config.experiment.name)
+    serve_ui(config.tracking, Places.of(config.paths).root, config.experiment.name)
     return 0
 
 
@@ -180,12 +178,12 @@ def _pictures(overrides: list[str]) -> int:
     from lab.cli.compose import compose_run
     from lab.cli.pictures import take_pictures
     from lab.core.project import PROJECT
-    from lab.record.places import runs_root
+    from lab.record.places import Places
 
     prompts = [word.removeprefix("prompt=") for word in overrides if word.startswith("prompt=")]
     config = compose_run([word for word in overrides if not word.startswith("prompt=")])
     folder = PROJECT / "experiments" / "pictures"
     prompt = prompts[-1] if prompts else ""
     name = config.experiment.name
-    files = take_pictures(name, runs_root(config), config.tracking, folder, prompt)
+    files = take_pictures(name, Places.of(config.paths).root, config.tracking, folder, prompt)
     return _say("\n".join(str(file) for file in files))

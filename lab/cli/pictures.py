@@ -10,6 +10,7 @@ from PIL import Image
 from lab.cli.browser import Browser
 from lab.core.errors import LabError
 from lab.experiment.schema import TrackingConfig
+from lab.record.sweep_folder import SweepFolder
 from lab.report.page import write_page
 from lab.report.sheets import sample_sheet
 from lab.results.sweep import Sweep, open_sweep
@@ -56,15 +57,19 @@ def take_pictures(
     """
     uri = tracking_uri(tracking, runs)
     # Without run folders everything is on the server.
-    remote = uri.startswith("http") and not (runs / name / "sweep.json").is_file()
+    remote = uri.startswith("http") and not SweepFolder(runs / name).record
     sweep = open_sweep(name, runs, tracking_uri=uri if remote else None)
-    page = sweep.folder / "report" / "index.html"
+    page = SweepFolder(sweep.folder).page
     if remote:
         write_page(sweep, page)
     if not page.is_file():
         raise LabError(f"{page} is missing: run `make sweep EXP={name}` first")
     sheet = _sheet(sweep, prompt)
-    link = chart_links(uri, name)[name] if remote else mirror_sweep(sweep.folder, uri, runs)
+    link = (
+        chart_links(uri, name)[name]
+        if remote
+        else mirror_sweep(SweepFolder(sweep.folder), uri, runs)
+    )
     with Browser() as browser:
         taken = {"page": _page(browser, page), "mlflow": _mlflow(browser, link, uri, runs)}
     folder.mkdir(parents=True, exist_ok=True)
@@ -105,8 +110,8 @@ def _chart_view(browser: Browser, address: str) -> Image.Image:
 def _sheet(sweep: Sweep, prompt: str) -> Image.Image:
     """Draw the sheet of a prompt with at most eight columns, so that it can be read small."""
     drawn = sweep.images[sweep.images["role"].isin(("arm", "placebo"))]
-    asked = [claim["prompts"] for claim in sweep.record.get("claims", {}).values()]
-    first = [p for name in asked for p in sweep.record["prompts"].get(name, [])]
+    asked = [claim["prompts"] for claim in sweep.record.claims.values()]
+    first = [p for name in asked for p in sweep.record.prompts.get(name, [])]
     prompt = prompt or next(iter([*first, *drawn["prompt"]]), "")
     own = drawn[drawn["prompt"] == prompt]
     if own.empty:

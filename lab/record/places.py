@@ -1,20 +1,44 @@
-"""Where results lie below the folder of all results."""
+"""Where results lie below the folder of all results.
+
+runs/<experiment>/            a sweep          (lab.record.sweep_folder)
+runs/<experiment>/<run_id>/   a run            (lab.record.run_folder)
+runs/_base/<fingerprint>/     images of a base model, shared by all experiments
+runs/_datasets/               built datasets, by content
+runs/_cache/                  latents, prompt embeddings, fingerprints
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from lab.core.project import PROJECT
-from lab.experiment.schema import RunConfig
+from lab.experiment.schema import PathConfig
 
-__all__ = ["experiment_folder", "runs_root"]
-
-
-def runs_root(config: RunConfig) -> Path:
-    """Return the absolute folder of all results."""
-    return PROJECT / Path(config.paths.runs).expanduser()
+__all__ = ["Places"]
 
 
-def experiment_folder(config: RunConfig) -> Path:
-    """Return the folder of an experiment's results."""
-    return runs_root(config) / config.experiment.name
+class Places:
+    """The folders that all experiments of one folder of results share.
+
+    Args:
+        root: The folder of all results.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.cache = root / "_cache"
+        self.datasets = root / "_datasets"
+        self.fingerprints = self.cache / "fingerprints.json"
+
+    @classmethod
+    def of(cls, paths: PathConfig) -> Places:
+        """Return the places of a configuration; a relative path starts at the project's root."""
+        return cls(PROJECT / Path(paths.runs).expanduser())
+
+    def experiment(self, name: str) -> Path:
+        """Return the folder of an experiment."""
+        return self.root / name
+
+    def base(self, fingerprint: str) -> Path:
+        """Return where the images that a base model itself draws lie."""
+        return self.root / "_base" / fingerprint

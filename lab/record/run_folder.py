@@ -1,19 +1,39 @@
-"""The folder of one run."""
+"""The folder of one run: what was trained, and beside it what was drawn of it.
+
+    runs/<experiment>/<run_id>/                      identity, log, checks, adapter, snapshots
+    runs/<experiment>/<run_id>/samples/              images, in places that say how they were drawn
+    runs/<experiment>/<run_id>/outputs/<output_id>/  what one arm draws of it, and its measurements
+
+The id of a run names what was trained and nothing of how images are drawn. So arms that differ in
+guidance or sampler alone share the adapter, and each has an output folder of its own. `DONE.json`
+is written there last.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lab.core.files import read_json, write_json
+from lab.record.documents import About, Done, Failure
 
-__all__ = ["RunFolder"]
+__all__ = ["OUTPUT_FILES", "TRAINING_FILES", "OutputFolder", "RunFolder"]
+
+# What a finished training leaves; the adapter last: a folder that has it has the rest, too.
+TRAINING_FILES = (
+    "identity.json", "train.csv", "performance.csv", "checks.json", "adapter.safetensors",
+)  # fmt: skip
+OUTPUT_FILES = (
+    "config.json", "run.json", "images.csv", "drift.csv", "binding.csv", "DONE.json",
+    "FAILED.json",
+)  # fmt: skip
+_MEASURED = ("config.json", "run.json", "images.csv", "drift.csv", "binding.csv")
+_OUTPUTS = "outputs"
 
 
 class RunFolder:
-    """The folder of one run.
+    """What was trained.
 
     Args:
         path: `runs/<experiment>/<run_id>`.
@@ -23,11 +43,15 @@ class RunFolder:
         self.path = path
         self.adapter = path / "adapter.safetensors"
         self.checkpoint = path / "checkpoint.safetensors"
-        self.images = path / "images.csv"
 
     def snapshot(self, step: int) -> Path:
-        """Where the adapter as it was after `step` training steps is kept."""
+        """Return where the adapter as it was after `step` training steps is kept."""
         return self.path / "snapshots" / f"step{step:06d}.safetensors"
+
+    @property
+    def snapshots(self) -> list[Path]:
+        """The kept adapters of earlier steps, in their order."""
+        return sorted(self.path.glob("snapshots/step*.safetensors"))
 
     @property
     def checkpoint_step(self) -> int:
@@ -40,30 +64,100 @@ class RunFolder:
         return int(json.loads(header["__metadata__"]["position"])["step"])
 
     @property
-    def done(self) -> dict[str, Any] | None:
-        """What `DONE.json` says, None while the run is not finished."""
-        return read_json(self.path / "DONE.json")
+    def identity(self) -> dict[str, Any]:
+        """What the run's id hashes, empty before the run was begun."""
+        return read_json(self.path / "identity.json") or {}
+
+    def begin(self, identity: dict[str, Any]) -> None:
+        """Write what the run's id hashes."""
+        write_json(self.path / "identity.json", identity)
+
+    def output(self, output_id: str) -> OutputFolder:
+        """Return the folder of what one arm draws of this run.
+
+        Versions before 0.2 kept the outputs of a run's only arm in the run's folder itself. Where
+        they lie there they are read from there.
+        """
+        old = OutputFolder(self.path, self)
+        done = old.done
+        if not output_id or (done is not None and done.output_id == output_id):
+            return old
+        return OutputFolder(self.path / _OUTPUTS / output_id, self)
 
     @property
-    def failure(self) -> dict[str, Any] | None:
-        """What `FAILED.json` says, None when the run did not fail."""
-        return read_json(self.path / "FAILED.json")
+    def outputs(self) -> list[OutputFolder]:
+        """All output folders of the run."""
+        found = sorted(path.parent for path in self.path.glob(f"{_OUTPUTS}/*/{About.FILE}"))
+        old = [self.path] if (self.path / About.FILE).is_file() else []
+        return [OutputFolder(path, self) for path in (*old, *found)]
+
+    def files(self) -> list[tuple[Path, str]]:
+        """Return the files that tell of the training, each with its place below the folder."""
+        there = [(path, "") for name in TRAINING_FILES if (path := self.path / name).is_file()]
+        return there + [(path, "snapshots") for path in self.snapshots]
+
+
+class OutputFolder:
+    """What one arm draws of a run, and what was measured.
+
+    Args:
+        path: Where its tables lie.
+        run: What was trained. The files of the tables' images lie below its folder.
+    """
+
+    def __init__(self, path: Path, run: RunFolder) -> None:
+        self.path = path
+        self.run = run
 
     @property
-    def identity(self) -> dict[str, Any] | None:
-        """What the run's id hashes, None before the run was begun."""
-        return read_json(self.path / "identity.json")
+    def about(self) -> About | None:
+        """Which run of which arm it is, None before it was begun."""
+        return About.read(self.path)
 
-    def begin(self, **documents: Any) -> None:
-        """Write the documents that say what the run is, and forget an earlier failure."""
-        for name, document in documents.items():
-            write_json(self.path / f"{name}.json", document)
-        (self.path / "FAILED.json").unlink(missing_ok=True)
+    @property
+    def config(self) -> dict[str, Any]:
+        """The whole configuration, empty before it was begun."""
+        return read_json(self.path / "config.json") or {}
 
-    def finish(self, summary: Mapping[str, Any]) -> None:
+    @property
+    def done(self) -> Done | None:
+        """How the run was finished, None while it is not."""
+        return Done.read(self.path)
+
+    @property
+    def missing(self) -> list[str]:
+        """The files of a finished run that are not there."""
+        files = [self.run.adapter, *(self.path / name for name in _MEASURED)]
+        return [path.name for path in files if not path.is_file()]
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why the run failed, None when it did not."""
+        return Failure.read(self.path)
+
+    @property
+    def ended(self) -> float | None:
+        """When the run was finished or failed, in seconds since 1970; None while it is neither."""
+        for document in (Done, Failure):
+            path = self.path / document.FILE
+            if path.is_file():
+                return path.stat().st_mtime
+        return None
+
+    def begin(self, about: About, config: dict[str, Any]) -> None:
+        """Say what is drawn here, and forget an earlier failure."""
+        write_json(self.path / "config.json", config)
+        about.write(self.path)
+        (self.path / Failure.FILE).unlink(missing_ok=True)
+
+    def finish(self, done: Done) -> None:
         """Declare the run done: the last file that is written."""
-        write_json(self.path / "DONE.json", dict(summary))
+        done.write(self.path)
 
-    def fail(self, reason: str, traceback: str) -> None:
+    def fail(self, failure: Failure) -> None:
         """Record why the run ended early. What it wrote before stays, for the next try."""
-        write_json(self.path / "FAILED.json", {"reason": reason, "traceback": traceback})
+        failure.write(self.path)
+
+    def files(self) -> list[tuple[Path, str]]:
+        """Return the files that tell of the outputs, each with its place below the folder."""
+        return [(path, "") for name in OUTPUT_FILES if (path := self.path / name).is_file()]

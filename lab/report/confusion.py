@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lab.core.files import write_frame
 from lab.core.names import file_name
 from lab.probe.confusion import IMAGES_PER_CLASS, confusions
+from lab.record.tables import CONFUSION
 from lab.report.figures import confusion_figure
 from lab.report.style import save_figure
 from lab.results.sweep import Sweep
@@ -34,7 +34,7 @@ def write_confusions(sweep: Sweep) -> None:
     The pictures are as large as the sweep's images. Where no claim's probe names a class, those of
     an earlier sweep are removed.
     """
-    path, folder = sweep.folder / "confusion.csv", sweep.folder / "figures"
+    path, folder = sweep.folder / CONFUSION.file, sweep.folder / "figures"
     for old in (path, *folder.glob("confusion-*")):
         old.unlink(missing_ok=True)
     side_px = _side_px(sweep)
@@ -43,7 +43,7 @@ def write_confusions(sweep: Sweep) -> None:
         return
     table = pd.concat([_cells(matrix).assign(matrix=name) for name, matrix in matrices.items()])
     table = table.assign(num_images=IMAGES_PER_CLASS, side_px=side_px)
-    write_frame(path, table[["matrix", "true", "read", "share", "num_images", "side_px"]])
+    CONFUSION.write_frame(sweep.folder, table)
     for name, matrix in matrices.items():
         figure, _ = confusion_figure(matrix, name)
         save_figure(figure, folder, f"confusion-{file_name(name)}")

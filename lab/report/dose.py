@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from lab.core.errors import LabError
-from lab.core.files import write_frame
 from lab.experiment.schema import ClaimConfig
 from lab.judge.onset import dose_tables
 from lab.judge.values import absent_arms
+from lab.record.tables import DOSE, ONSET
 from lab.report.curves import learning_curves
 from lab.report.style import save_figure
 from lab.results.sweep import Sweep
@@ -26,7 +26,7 @@ def write_doses(sweep: Sweep, claims: Mapping[str, ClaimConfig]) -> list[str]:
     Returns:
         Why there are none, line by line, where there should be.
     """
-    tables = [sweep.folder / name for name in ("dose.csv", "onset.csv")]
+    tables = [sweep.folder / table.file for table in (DOSE, ONSET)]
     pictures = [sweep.folder / "figures" / f"dose.{kind}" for kind in ("svg", "png")]
     for path in (*tables, *pictures):
         path.unlink(missing_ok=True)
@@ -42,8 +42,8 @@ def write_doses(sweep: Sweep, claims: Mapping[str, ClaimConfig]) -> list[str]:
         return [f"no dose curves: {line}" for line in error.mistakes]
     if doses.empty:
         return []
-    for path, table in zip(tables, (doses, onsets), strict=True):
-        write_frame(path, table)
+    DOSE.write_frame(sweep.folder, doses)
+    ONSET.write_frame(sweep.folder, onsets)
     figure, _ = learning_curves(replace(sweep, doses=doses, onsets=onsets))
     save_figure(figure, sweep.folder / "figures", "dose")
     return []

@@ -100,5 +100,5 @@ def _target(sweep: Sweep, name: str, claim: ClaimConfig, arm: str) -> float | No
 
 
 def _claims(sweep: Sweep) -> dict[str, ClaimConfig]:
-    claims = sweep.record.get("claims", {})
+    claims = sweep.record.claims
     return {name: ClaimConfig(**settings) for name, settings in claims.items()}

@@ -133,7 +133,7 @@ def dose_curve(sweep: Sweep, probe: str, prompt_set: str) -> tuple[Figure, pd.Da
         LabError: If the probe or the prompt set is unknown.
     """
     _check(sweep, [], [probe])
-    prompts = sweep.record.get("prompts", {})
+    prompts = sweep.record.prompts
     if prompt_set not in prompts:
         raise LabError(unknown("prompt set", prompt_set, prompts))
     images = sweep.final_images[sweep.final_images["prompt_set"] == prompt_set]

@@ -11,10 +11,13 @@ from typing import Any
 import pandas as pd
 
 from lab.core.errors import LabError
-from lab.core.files import read_json, write_bytes
+from lab.core.files import write_bytes
 from lab.core.project import list_experiments
 from lab.experiment.claim import expected_verdict
 from lab.judge.verdict import Verdict
+from lab.record.documents import About, SweepRecord
+from lab.record.sweep_folder import SweepFolder, open_folder
+from lab.record.tables import VERDICTS
 
 __all__ = ["BEGIN", "END", "agreement", "results_text", "write_results"]
 
@@ -62,7 +65,7 @@ def write_results(readme: Path, runs: Path) -> list[str]:
     text = readme.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise LabError(f"{readme} must hold the line {BEGIN} and, below it, {END}")
-    found = [name for name in list_experiments() if (runs / name / "verdicts.csv").is_file()]
+    found = [name for name in list_experiments() if (runs / name / VERDICTS.file).is_file()]
     if not found:
         raise LabError(f"{runs} holds no experiment with verdicts; run `make sweep` first")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
@@ -77,17 +80,17 @@ def results_text(folder: Path) -> str:
     Args:
         folder: The experiment's folder under `runs/`, with `sweep.json` and `verdicts.csv`.
     """
-    record = read_json(folder / "sweep.json")
-    verdicts = pd.read_csv(folder / "verdicts.csv", keep_default_na=False, na_values=[""])
+    sweep, record = open_folder(folder.parent, folder.name)
+    verdicts = VERDICTS.read(folder)
     verdicts = verdicts.fillna({"article": "", "reason": "", "unit": ""})
     rows: list[dict[str, Any]] = verdicts.to_dict("records")  # type: ignore[assignment]
     return "\n".join(
         [
-            f"### {record['experiment']}",
+            f"### {record.experiment}",
             "",
-            f"{record['question']}",
+            record.question,
             "",
-            *_facts(folder, record, verdicts),
+            *_facts(sweep, record, verdicts),
             "",
             _line(_COLUMNS),
             _line(["---"] * len(_COLUMNS)),
@@ -98,28 +101,27 @@ def results_text(folder: Path) -> str:
     ).rstrip()
 
 
-def _facts(folder: Path, record: Mapping[str, Any], verdicts: pd.DataFrame) -> list[str]:
-    runs = [folder / run["run_id"] for run in record["runs"] if run["status"] == "DONE"]
-    about = [read_json(run / "run.json") for run in runs]
-    done = [read_json(run / "DONE.json") for run in runs]
-    computed = sum(v for each in done for k, v in each.items() if k.endswith("_seconds"))
-    roles = [arm.get("role", "arm") for arm in record["arms"]]
+def _facts(sweep: SweepFolder, record: SweepRecord, verdicts: pd.DataFrame) -> list[str]:
+    runs = [sweep.output(run) for run in record.runs if run.status == "DONE"]
+    about = [found for run in runs if (found := run.about)]
+    computed = sum(done.seconds for run in runs if (done := run.done))
+    roles = [arm.get("role", "arm") for arm in record.arms]
     num_placebos = roles.count("placebo")
     placebo = " and a placebo" if num_placebos else ""
     train, generation = verdicts["num_train_seeds"].max(), verdicts["num_generation_seeds"].max()
     return [
-        f"- command: `make sweep EXP={record['experiment']}`",
+        f"- command: `make sweep EXP={record.experiment}`",
         f"- {len(roles) - num_placebos} arms{placebo} x {train} training seeds x {generation} "
-        f"generation seeds; {len(runs)} of {len(record['runs'])} runs done",
+        f"generation seeds; {len(runs)} of {len(record.runs)} runs done",
         f"- wall time {_minutes(_seconds_between(record))}; the runs took {_minutes(computed)} "
         "one after the other",
-        f"- base model `{', '.join(sorted({each['model_fingerprint'] for each in about}))}`; "
+        f"- base model `{', '.join(sorted({each.model_fingerprint for each in about}))}`; "
         f"{_versions(about)}",
     ]
 
 
-def _seconds_between(record: Mapping[str, Any]) -> float:
-    began, ended = (datetime.fromisoformat(record[key]) for key in ("started", "finished"))
+def _seconds_between(record: SweepRecord) -> float:
+    began, ended = map(datetime.fromisoformat, (record.started, record.finished))
     return (ended - began).total_seconds()
 
 
@@ -127,10 +129,10 @@ def _minutes(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
-def _versions(about: list[dict[str, Any]]) -> str:
+def _versions(about: list[About]) -> str:
     """Return the versions that are the same on any machine; several where runs differ."""
     texts = [
-        ", ".join(f"{name} {v}" for name, v in each["versions"].items() if name != "machine")
+        ", ".join(f"{name} {v}" for name, v in each.versions.items() if name != "machine")
         for each in about
     ]
     return "; ".join(dict.fromkeys(texts))

@@ -12,6 +12,7 @@ from lab.core.files import write_frame
 from lab.core.names import file_name
 from lab.experiment.schema import StreamConfig
 from lab.judge.variance import ALL, stream_shares
+from lab.record.tables import VARIANCE
 from lab.report.curves import variance_bars
 from lab.report.instruments import Instrument
 from lab.report.style import save_figure
@@ -109,7 +110,7 @@ def write_variance(sweep: Sweep) -> None:
 
     Where the arms do not free one stream each, those of an earlier sweep are removed.
     """
-    path, folder = sweep.folder / "variance.csv", sweep.folder / "figures"
+    path, folder = sweep.folder / VARIANCE.file, sweep.folder / "figures"
     for old in (path, *folder.glob("variance-*")):
         old.unlink(missing_ok=True)
     table = variance_table(sweep) if free_streams(sweep) else pd.DataFrame()

@@ -16,18 +16,27 @@ from typing import Any
 
 import pandas as pd
 
-from lab.core.errors import LabError, unknown
 from lab.experiment.schema import ClaimConfig
+from lab.record.documents import SweepRecord
+from lab.record.sweep_folder import open_folder
+from lab.record.tables import (
+    BINDING,
+    CONFUSION,
+    DIVERSITY,
+    DOSE,
+    DRIFT,
+    ONSET,
+    VARIANCE,
+    VERDICTS,
+)
 from lab.results.derived import NEAREST, copied_shares, model_measurements
 from lab.results.read import (
     IMAGE_FACTS,
     read_checks,
-    read_entries,
     read_images,
-    read_json,
     read_losses,
-    read_of_runs,
-    read_table,
+    read_outputs,
+    read_runs,
     runs_table,
 )
 
@@ -41,15 +50,16 @@ class Sweep:
     Attributes:
         name: The experiment's name.
         folder: The experiment's folder under `runs/`.
-        record: `sweep.json` as it is: question, factors, arms, prompts, claims, times.
-        runs: One row per run: `run_id`, `arm`, `role`, `seed`, `status`, `reason`, `dataset_hash`,
-            what `DONE.json` measured, and one column per configuration key.
+        record: `sweep.json`: question, factors, arms, prompts, claims, times.
+        runs: One row per run: `run_id`, `arm`, `role`, `train_seed`, `output_id`, `baseline`,
+            `status`, `reason`, `stage`, `dataset_hash`, the seconds of its stages, and one column
+            per configuration key.
         images: One row per image with its `role` (`arm`, `placebo`, `base`, `ceiling` or
-            `training`), absolute `path`, `arm`, `run_id`, `train_seed`, prompt columns,
-            `generation_seed`, `weight`, `step` (training steps behind it, 0 for the base model),
-            one column per factor and one per probe. A training image appears once for every arm
-            that was trained on it.
-        losses: One row per logged step: `run_id`, `arm`, `seed`, `step`, `loss`, ...
+            `training`), absolute `path`, `arm`, `run_id`, `output_id`, `baseline`, `train_seed`,
+            prompt columns, `generation_seed`, `weight`, `step` (training steps behind it, 0 for
+            the base model), one column per factor and one per probe. A training image appears
+            once for every arm that was trained on it.
+        losses: One row per logged step: `run_id`, `arm`, `role`, `train_seed`, `step`, `loss`, ...
         controls: The base model's and the placebo's rows of `images` once for every arm that they
             control: probes that compare with the training set have another value beside each.
         checks: The manipulation check: `arm`, `train_seed`, `loss_adapter`, `loss_base`.
@@ -75,7 +85,7 @@ class Sweep:
 
     name: str
     folder: Path
-    record: dict[str, Any]
+    record: SweepRecord
     runs: pd.DataFrame
     images: pd.DataFrame
     controls: pd.DataFrame
@@ -94,22 +104,22 @@ class Sweep:
     @property
     def question(self) -> str:
         """What the experiment asks."""
-        return str(self.record.get("question", ""))
+        return self.record.question
 
     @property
     def factors(self) -> dict[str, list[Any]]:
         """The configuration keys that were varied, each with its levels."""
-        return dict(self.record.get("factors", {}))
+        return self.record.factors
 
     @property
     def arms(self) -> list[str]:
         """Labels of the arms in the order of the experiment."""
-        return [arm["label"] for arm in self.record.get("arms", [])]
+        return [arm["label"] for arm in self.record.arms]
 
     @property
     def claimed_probes(self) -> list[str]:
         """The probes that the claims read, each once."""
-        claims = self.record.get("claims", {}).values()
+        claims = self.record.claims.values()
         named = [probe for claim in claims for probe in ClaimConfig(**claim).probes]
         return list(dict.fromkeys(named))
 
@@ -123,6 +133,13 @@ class Sweep:
         """The rows of `images` without those that a run drew before its last training step."""
         return self.images[_is_final(self.images)]
 
+    @property
+    def full_weight_images(self) -> pd.DataFrame:
+        """The final images at adapter weight 1, and the base model's."""
+        images = self.final_images
+        full = (images["weight"] == 1) & images["role"].isin(("arm", "placebo"))
+        return images[full | (images["role"] == "base")]
+
     @cached_property
     def measurements(self) -> pd.DataFrame:
         """The tidy frame that `lab.judge.judge` takes.
@@ -130,7 +147,7 @@ class Sweep:
         One row per final image and probe; one per prompt and run of what is read off the model.
         """
         rows = self._tidy(self.final_images)
-        of_model = model_measurements(self.drift, self.binding, self.record.get("prompts", {}))
+        of_model = model_measurements(self.drift, self.binding, self.record.prompts)
         if of_model.empty:
             return rows
         own = {*IMAGE_FACTS, "probe", "value"}
@@ -189,32 +206,27 @@ def open_sweep(name: str, runs: str | Path = "runs", *, tracking_uri: str | None
         atexit.register(shutil.rmtree, fetched, ignore_errors=True)
         fetch_experiment(name, tracking_uri, fetched)
         return open_sweep(name, fetched)
-    root = Path(runs).resolve()
-    folder = root / name
-    if not (folder / "sweep.json").is_file():
-        known = [path.parent.name for path in root.glob("*/sweep.json")]
-        raise LabError(unknown(f"{root}: results of experiment", name, known))
-    record = read_json(folder / "sweep.json")
-    entries = read_entries(folder, record)
-    table = runs_table(entries, record)
-    images, controls, probes = read_images(root, folder, record, entries, table)
+    folder, record = open_folder(Path(runs).resolve(), name)
+    recorded = read_runs(folder, record)
+    table = runs_table(recorded, record)
+    images, controls, probes = read_images(folder, record, recorded, table)
     return Sweep(
         name=name,
-        folder=folder,
+        folder=folder.path,
         record=record,
         runs=table,
         images=images,
         controls=controls,
-        losses=read_losses(folder, entries),
-        checks=read_checks(entries),
-        drift=read_of_runs(folder, entries, "drift"),
-        binding=read_of_runs(folder, entries, "binding"),
-        diversity=read_table(folder / "diversity.csv"),
-        verdicts=read_table(folder / "verdicts.csv"),
-        doses=read_table(folder / "dose.csv"),
-        onsets=read_table(folder / "onset.csv"),
-        variances=read_table(folder / "variance.csv"),
-        confusions=read_table(folder / "confusion.csv"),
+        losses=read_losses(recorded),
+        checks=read_checks(recorded),
+        drift=read_outputs(recorded, DRIFT),
+        binding=read_outputs(recorded, BINDING),
+        diversity=DIVERSITY.read(folder.path),
+        verdicts=VERDICTS.read(folder.path),
+        doses=DOSE.read(folder.path),
+        onsets=ONSET.read(folder.path),
+        variances=VARIANCE.read(folder.path),
+        confusions=CONFUSION.read(folder.path),
         probes=probes,
     )
 

@@ -1,37 +1,38 @@
-"""The base model's own images: drawn once for all experiments that ask for the same."""
+"""The base model's own images: drawn once for all arms and experiments that ask for the same."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab.record.places import runs_root
 from lab.run.spec import PlannedRun
 from lab.sample.request import base_requests
 
 if TYPE_CHECKING:
-    from lab.launch.attempt import ResidentBase
-    from lab.run.execute import Progress
+    from lab.display.progress import Progress
+    from lab.model.resident import BaseModel
 
-__all__ = ["BASE", "base_folder", "draw_base_images"]
-
-BASE = "base model"  # what the display calls them
+__all__ = ["base_images_there", "draw_base_images"]
 
 
-def base_folder(run: PlannedRun) -> Path:
-    """Return where the images of a run's base model lie, below the folder of all results."""
-    return Path("_base") / run.identity["model"]["fingerprint"]
+def base_images_there(run: PlannedRun) -> bool:
+    """Say whether all images that a run's experiment asks of its base model are drawn."""
+    folder = run.places.base(run.fingerprint)
+    return all((folder / item.file).is_file() for item in base_requests(run.config))
 
 
-def draw_base_images(run: PlannedRun, resident: ResidentBase, progress: Progress) -> None:
-    """Draw what is missing of the images that a run's experiment asks of the base model."""
-    requests, folder = base_requests(run.config), runs_root(run.config) / base_folder(run)
-    progress.stage(BASE, "sample", len(requests))
-    if all((folder / item.file).is_file() for item in requests):
-        return
+def draw_base_images(run: PlannedRun, base: BaseModel, name: str, progress: Progress) -> None:
+    """Draw what is missing of the images that a run's experiment asks of its base model.
+
+    Args:
+        run: The run: its prompts and sampling settings count.
+        base: Its base model, with no adapter attached.
+        name: What the display calls the images.
+        progress: Told about each image.
+    """
     from lab.sample.draw import draw_images
 
+    requests, folder = base_requests(run.config), run.places.base(run.fingerprint)
+    progress.stage(name, "sample", len(requests))
     draw_images(
-        resident.get(run.config), None, requests, run.config, folder,
-        lambda done: progress.advance(BASE, done),
-    )  # fmt: skip
+        base, None, requests, run.config, folder, lambda done: progress.advance(name, done)
+    )

@@ -10,27 +10,23 @@ wherever it was interrupted.
 from __future__ import annotations
 
 import math
-import platform
-import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from importlib.metadata import version
 from itertools import groupby
-from pathlib import Path
-from typing import Any, Protocol
 
-import pandas as pd
-
-from lab.core.files import read_json, write_frame, write_json, write_rows
 from lab.dataset import Dataset
+from lab.display.progress import Progress, counter
 from lab.experiment.schema import RunConfig
 from lab.method.adapter import Adapter
 from lab.model.resident import BaseModel
+from lab.record.documents import About, Checks, Done
 from lab.record.run_folder import RunFolder
+from lab.record.tables import BINDING, DRIFT, IMAGES, PERFORMANCE, TRAINING_LOG
 from lab.run.instruments import measure_binding, measure_drift
 from lab.run.measure import measure_files
 from lab.run.prior import draw_prior, prior_examples
+from lab.run.provenance import git_commit, versions
 from lab.run.share import take_over
 from lab.run.spec import PlannedRun
 from lab.sample.draw import draw_images
@@ -40,37 +36,28 @@ from lab.train.checkpoint import TrainingLog
 from lab.train.examples import TrainingSet, encode_examples
 from lab.train.loop import TrainingFailed, TrainResult, train_adapter
 
-__all__ = ["Progress", "execute_run", "git_commit"]
+__all__ = ["execute_run"]
 
 # How far the losses of a repeated training may lie from those of the first time, as a share.
 SAME_LOSS = 0.01
 
 
-class Progress(Protocol):
-    """Where a run tells how far it is."""
-
-    def stage(self, run: str, name: str, total: int) -> None:
-        """Begin a stage of `total` parts."""
-
-    def advance(self, run: str, done: int, **figures: float) -> None:
-        """Say how many parts are done, with figures such as the loss."""
-
-
-def execute_run(run: PlannedRun, base: BaseModel, dataset: Dataset, progress: Progress) -> None:
+def execute_run(run: PlannedRun, base: BaseModel, progress: Progress) -> None:
     """Do what is missing of one run.
 
     Args:
-        run: The run, as planned.
+        run: The run, as planned; its dataset is built.
         base: The resident base model; it is left as it was.
-        dataset: The run's dataset.
         progress: Told about each step and each image.
     """
-    folder, config = run.folder, run.config
+    folder, output, config = run.folder, run.output, run.config
+    dataset = run.dataset
+    assert dataset is not None
     began = time.perf_counter()
     requests = run_requests(config)
     trained_in = take_over(folder, sampled_steps(config)[:-1], [item.file for item in requests])
-    record = _record(run, dataset, trained_in)
-    folder.begin(config=asdict(config), identity=run.identity, run=record)
+    folder.begin(run.identity)
+    output.begin(_about(run, dataset, trained_in), asdict(config))
     draw_prior(run, base, progress)
     with Adapter(base, config.adapter, _adapter_seed(config)) as adapter:
         _train(run, adapter, dataset, progress)
@@ -80,17 +67,15 @@ def execute_run(run: PlannedRun, base: BaseModel, dataset: Dataset, progress: Pr
         _read_model(run, adapter, dataset)
     progress.stage(run.name, "measure", len(requests))
     rows = [item.row for item in requests]
-    measured = measure_files(
-        rows, folder.path, config.probe, dataset, _counter(progress, run.name)
-    )
-    write_rows(folder.images, measured, list(measured[0]))
-    folder.finish(
-        {
-            "output_id": run.output_id,
-            "train_seconds": trained - began,
-            "sample_seconds": sampled - trained,
-            "measure_seconds": time.perf_counter() - sampled,
-        }
+    measured = measure_files(rows, folder.path, config.probe, dataset, counter(progress, run.name))
+    IMAGES.write(output.path, measured)
+    output.finish(
+        Done(
+            output_id=run.output_id,
+            train_seconds=trained - began,
+            sample_seconds=sampled - trained,
+            measure_seconds=time.perf_counter() - sampled,
+        )
     )
 
 
@@ -134,7 +119,7 @@ def _check_same_way(log: TrainingLog, folder: RunFolder) -> None:
 
     What may differ is rounding: kernels of another device or version.
     """
-    first = pd.read_csv(folder.path / "train.csv")["loss"]
+    first = TRAINING_LOG.read(folder.path)["loss"]
     for row, loss in zip(log, first, strict=False):
         if not math.isclose(row["loss"], loss, rel_tol=SAME_LOSS):
             raise TrainingFailed(
@@ -147,15 +132,10 @@ def _write_training(
     folder: RunFolder, result: TrainResult, adapter: Adapter, instances: TrainingSet
 ) -> None:
     """Write the log, the speed and the manipulation check of a finished training."""
-    write_rows(folder.path / "train.csv", result.log, list(result.log[0]))
-    if result.performance:
-        write_rows(
-            folder.path / "performance.csv", result.performance, list(result.performance[0])
-        )
+    TRAINING_LOG.write(folder.path, result.log)
+    PERFORMANCE.write(folder.path, result.performance)
     check = manipulation_check(adapter, instances)
-    write_json(
-        folder.path / "checks.json", check | {"num_trainable_parameters": adapter.num_parameters}
-    )
+    Checks(**check, num_trainable_parameters=adapter.num_parameters).write(folder.path)
 
 
 def _sample(
@@ -169,8 +149,8 @@ def _sample(
         last = step == config.train.num_steps
         adapter.load(folder.adapter if last else folder.snapshot(step))
         chosen = list(group)
-        counter = _counter(progress, run.name, there)
-        draw_images(adapter.base, adapter, chosen, config, folder.path, counter)
+        count = counter(progress, run.name, there)
+        draw_images(adapter.base, adapter, chosen, config, folder.path, count)
         there += len(chosen)
 
 
@@ -179,8 +159,8 @@ def _read_model(run: PlannedRun, adapter: Adapter, dataset: Dataset) -> None:
     prompts = run.config.experiment.each_prompt
     drift = measure_drift(adapter, prompts, run.config.model.resolution_px)
     binding = measure_binding(adapter, encode_examples(adapter.base, dataset, "instance"))
-    for name, table in (("drift", drift), ("binding", binding)):
-        write_frame(run.folder.path / f"{name}.csv", table)
+    DRIFT.write_frame(run.output.path, drift)
+    BINDING.write_frame(run.output.path, binding)
 
 
 def _adapter_seed(config: RunConfig) -> int:
@@ -188,42 +168,20 @@ def _adapter_seed(config: RunConfig) -> int:
     return config.seed if own is None else own
 
 
-def _counter(progress: Progress, name: str, before: int = 0) -> Callable[[int], None]:
-    return lambda done: progress.advance(name, before + done)
-
-
-def _record(run: PlannedRun, dataset: Dataset, trained_in: str) -> dict[str, Any]:
+def _about(run: PlannedRun, dataset: Dataset, trained_in: str) -> About:
     """Say what the run is; with `trained_in` the experiment that its adapter was taken from."""
-    earlier = read_json(run.folder.path / "run.json") or {}
-    trained_in = trained_in or earlier.get("trained_in", "")
-    return {
-        "run_id": run.run_id,
-        "experiment": run.config.experiment.name,
-        "arm": run.arm.label,
-        "levels": run.arm.levels,
-        "seed": run.config.seed,
-        "role": run.arm.role,
-        "dataset_hash": dataset.content_hash,
-        "model_fingerprint": run.identity["model"]["fingerprint"],
-        "git_commit": git_commit(),
-        "versions": versions(),
-    } | ({"trained_in": trained_in} if trained_in else {})
-
-
-def git_commit() -> str:
-    """Return the commit of the lab's code, `-dirty` when files differ; empty outside git."""
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            cwd=Path(__file__).parent, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return described.stdout.strip()
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that can change a result's bits."""
-    names = ("torch", "diffusers", "transformers", "peft", "accelerate", "numpy")
-    found = {name: version(name) for name in names}
-    return {"python": platform.python_version(), "machine": platform.machine(), **found}
+    earlier = run.output.about
+    return About(
+        run_id=run.run_id,
+        output_id=run.output_id,
+        experiment=run.config.experiment.name,
+        arm=run.run.arm.label,
+        levels=run.run.arm.levels,
+        seed=run.config.seed,
+        role=run.run.arm.role,
+        dataset_hash=dataset.content_hash,
+        model_fingerprint=run.fingerprint,
+        git_commit=git_commit(),
+        versions=versions(),
+        trained_in=trained_in or (earlier.trained_in if earlier else ""),
+    )

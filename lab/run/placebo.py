@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from lab.dataset import Dataset, find_made, make_dataset
 from lab.dataset.picture import Entry, Frame, Picture
 from lab.experiment.schema import RunConfig, TagConfig
+from lab.record.places import Places
 from lab.sample.request import sampler_id
 
 __all__ = ["draw_placebo", "find_placebo"]
@@ -33,17 +33,15 @@ def _recipe(config: RunConfig, original: Dataset, fingerprint: str) -> dict[str,
     }
 
 
-def find_placebo(
-    config: RunConfig, original: Dataset, fingerprint: str, root: Path
-) -> Dataset | None:
+def find_placebo(config: RunConfig, original: Dataset, fingerprint: str) -> Dataset | None:
     """Return the placebo of a dataset if it was drawn already.
 
     Args:
         config: The run: its sampling settings count, its prompts do not.
         original: The dataset whose captions it has.
         fingerprint: Of the base model.
-        root: Where built datasets lie.
     """
+    root = Places.of(config.paths).datasets
     return find_made(_recipe(config, original, fingerprint), root)
 
 
@@ -71,9 +69,7 @@ def _drawn(original: Dataset, draw: Draw) -> dict[int, np.ndarray]:
     return drawn
 
 
-def draw_placebo(
-    config: RunConfig, original: Dataset, fingerprint: str, root: Path, draw: Draw
-) -> Dataset:
+def draw_placebo(config: RunConfig, original: Dataset, fingerprint: str, draw: Draw) -> Dataset:
     """Draw the placebo of a dataset with the base model and store it as a dataset.
 
     Captions, repeats and class images stay as they are; every other image is what the base model
@@ -83,7 +79,6 @@ def draw_placebo(
         config: The run.
         original: The dataset.
         fingerprint: Of the base model.
-        root: Where built datasets lie.
         draw: Returns images `(N, H, W, 3)`, uint8, for a prompt and N generation seeds.
     """
     drawn = _drawn(original, draw)
@@ -106,5 +101,5 @@ def draw_placebo(
         name=f"{config.dataset.name}, placebo",
         tags=TagConfig(trigger=config.dataset.tags.trigger),
     )
-    frame = Frame(config.model.resolution_px)
-    return make_dataset(entries, named, frame, _recipe(config, original, fingerprint), root)
+    frame, recipe = Frame(config.model.resolution_px), _recipe(config, original, fingerprint)
+    return make_dataset(entries, named, frame, recipe, Places.of(config.paths).datasets)

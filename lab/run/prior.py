@@ -5,19 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab.core.pixels import read_pixels
 from lab.dataset import Dataset
-from lab.experiment.schema import RunConfig
-from lab.record.places import runs_root
-from lab.run.base_images import base_folder
 from lab.run.spec import PlannedRun
 from lab.sample.request import ImageRequest, prior_requests
 
 if TYPE_CHECKING:
+    from lab.display.progress import Progress
     from lab.model.resident import BaseModel
-    from lab.run.execute import Progress
     from lab.train.examples import TrainingSet
 
-__all__ = ["draw_prior", "prior_examples", "prior_mistakes"]
+__all__ = ["draw_prior", "prior_examples"]
 
 
 def draw_prior(run: PlannedRun, base: BaseModel, progress: Progress) -> None:
@@ -60,7 +58,6 @@ def prior_examples(run: PlannedRun, base: BaseModel, dataset: Dataset) -> Traini
     """
     if run.config.train.prior_weight == 0:
         return None
-    from lab.core.pixels import read_pixels
     from lab.train.examples import encode_examples
 
     drawn = [(read_pixels(_folder(run) / item.file), item.prompt) for item in _requests(run)]
@@ -72,15 +69,4 @@ def _requests(run: PlannedRun) -> list[ImageRequest]:
 
 
 def _folder(run: PlannedRun) -> Path:
-    return runs_root(run.config) / base_folder(run)
-
-
-def prior_mistakes(config: RunConfig, dataset: Dataset) -> list[str]:
-    """Say when prior preservation is asked for and there is no image to preserve."""
-    own = any(example.role == "class" for example in dataset.examples)
-    if config.train.prior_weight == 0 or own or config.train.prior_prompts:
-        return []
-    return [
-        f"train.prior_weight must be 0 where no class images are: {config.dataset.name} has none "
-        f"and train.prior_prompts is empty, got {config.train.prior_weight:g}"
-    ]
+    return run.places.base(run.fingerprint)

@@ -9,18 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lab.core.files import link_file
-from lab.record.run_folder import RunFolder
+from lab.record.run_folder import TRAINING_FILES, RunFolder
 
 __all__ = ["find_twin", "take_over"]
-
-_TRAINING = ("train.csv", "performance.csv", "checks.json", "adapter.safetensors")
 
 
 def find_twin(folder: RunFolder) -> RunFolder | None:
     """Return the folder of the same run in another experiment, once it is trained there."""
     root = folder.path.parent.parent
-    found = sorted(root.glob(f"*/{folder.path.name}/adapter.safetensors"))
-    return next((RunFolder(path.parent) for path in found if path.parent != folder.path), None)
+    found = sorted(root.glob(f"*/{folder.path.name}"))
+    twins = (RunFolder(path) for path in found if path != folder.path)
+    return next((twin for twin in twins if twin.adapter.is_file()), None)
 
 
 def take_over(folder: RunFolder, steps: Iterable[int], images: Iterable[str]) -> str:
@@ -43,7 +42,7 @@ def take_over(folder: RunFolder, steps: Iterable[int], images: Iterable[str]) ->
         return ""
     snapshots = [str(folder.snapshot(step).relative_to(folder.path)) for step in steps]
     # The adapter last: a folder that has it has its training's log, too.
-    for name in (*images, *snapshots, *_TRAINING):
+    for name in (*images, *snapshots, *TRAINING_FILES):
         source, target = twin.path / name, folder.path / name
         if source.is_file() and not target.is_file():
             link_file(source, target)

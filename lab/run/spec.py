@@ -1,38 +1,39 @@
-"""Which runs are new, done, partial or stale, found without importing torch."""
+"""One run as planned: its identity, its place, and how far it has come. Imports no torch.
+
+Three ids name what a run stands for:
+
+* `run_id`: what was trained. Nothing about how images are drawn enters.
+* `output_id`: what is drawn of it and measured.
+* `baseline_id`: the images of the base model itself that it is compared with: the same prompts,
+  noises and sampling settings without the adapter. Arms whose ids agree share the files.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
-from lab.core.errors import LabError, unknown
-from lab.core.files import read_json
 from lab.core.identity import content_id
 from lab.core.names import flatten
 from lab.core.project import PROJECT
-from lab.core.settings import find_mistakes, identity_of
-from lab.dataset import Dataset, dataset_mistakes, find_dataset
-from lab.experiment.arms import Arm, Job, arms_of
+from lab.core.settings import identity_of
+from lab.dataset import Dataset, find_dataset
 from lab.experiment.schema import RunConfig
+from lab.experiment.sweep import Run
 from lab.model.fingerprint import find_folder, fingerprint
 from lab.probe import PROBE_SCHEMA
-from lab.probe.encoder_folder import SIMILARITY, encoder_mistakes
-from lab.probe.model import MODEL_PROBES
-from lab.record.places import experiment_folder, runs_root
-from lab.record.run_folder import RunFolder
+from lab.record.places import Places
+from lab.record.run_folder import OutputFolder, RunFolder
 from lab.run.placebo import find_placebo
 from lab.run.share import find_twin
-from lab.sample.request import run_requests, sampler_id
+from lab.sample.request import base_requests, run_requests, sampler_id
 
 __all__ = [
     "PlannedRun",
     "find_training_set",
     "model_fingerprint",
-    "plan_runs",
-    "print_plan",
-    "run_mistakes",
+    "plan_run",
 ]
 
 # Raised whenever the code that trains changes what comes out of the same settings.
@@ -45,66 +46,88 @@ class PlannedRun:
     """One run of a sweep, and how far it has come.
 
     Args:
-        config: Its whole configuration.
-        arm: Its arm.
-        run_id: Its id; empty while its dataset is not built.
-        identity: What the id hashes.
-        model_folder: Where its base model lies.
+        run: Its arm and configuration.
+        dataset: What it is trained on; None while that is not built.
+        identity: What its id hashes.
         status: NEW, DONE, PARTIAL, FAILED or STALE.
         reason: Why, in a few words.
     """
 
-    config: RunConfig
-    arm: Arm
-    run_id: str
+    run: Run
+    dataset: Dataset | None
     identity: dict[str, Any]
-    model_folder: Path
-    status: str
-    reason: str
+    status: str = "NEW"
+    reason: str = UNBUILT
+
+    @property
+    def config(self) -> RunConfig:
+        """Its whole configuration."""
+        return self.run.config
 
     @property
     def name(self) -> str:
         """Arm and seed, as the live table shows them."""
-        return f"{self.arm.label} · seed {self.config.seed}"
+        return self.run.name
+
+    @cached_property
+    def run_id(self) -> str:
+        """The id of what is trained; empty while its dataset is not built."""
+        return content_id(self.identity) if self.dataset else ""
+
+    @cached_property
+    def output_id(self) -> str:
+        """The id of what is drawn and measured, beside what is trained."""
+        files = sorted({request.file for request in run_requests(self.config)})
+        probe = identity_of(self.config.probe) | {"names": sorted(self.config.probe.names)}
+        return content_id([sampler_id(self.config), files, probe, PROBE_SCHEMA])
+
+    @cached_property
+    def baseline_id(self) -> str:
+        """The id of the base model's images that it is compared with."""
+        files = sorted({request.file for request in base_requests(self.config)})
+        return content_id([self.fingerprint, files])
+
+    @property
+    def fingerprint(self) -> str:
+        """The id of its base model."""
+        return str(self.identity["model"]["fingerprint"])
+
+    @property
+    def places(self) -> Places:
+        """The folders it shares with all other runs."""
+        return Places.of(self.config.paths)
 
     @property
     def folder(self) -> RunFolder:
-        """Where it is stored."""
-        return RunFolder(experiment_folder(self.config) / self.run_id)
+        """Where what is trained is stored."""
+        home = self.places.experiment(self.config.experiment.name)
+        return RunFolder(home / self.run_id)
 
-    @property
-    def output_id(self) -> str:
-        """The id of what is drawn and measured, beside what is trained."""
-        return output_id(self.config)
+    @cached_property
+    def output(self) -> OutputFolder:
+        """Where what is drawn and measured is stored."""
+        return self.folder.output(self.output_id)
 
 
 def model_fingerprint(config: RunConfig) -> str:
     """Return the id of a run's base model."""
-    cache = runs_root(config) / "_cache" / "fingerprints.json"
-    return fingerprint(find_folder(config.model), cache)
+    return fingerprint(find_folder(config.model), Places.of(config.paths).fingerprints)
 
 
 def find_training_set(config: RunConfig) -> Dataset | None:
     """Return what a run is trained on, None where that is not built; no image is opened."""
-    root = runs_root(config) / "_datasets"
+    root = Places.of(config.paths).datasets
     found = find_dataset(config.dataset, config.model.resolution_px, root, project=PROJECT)
     if found is None or config.role == "arm":
         return found
-    return find_placebo(config, found, model_fingerprint(config), root)
+    return find_placebo(config, found, model_fingerprint(config))
 
 
-def output_id(config: RunConfig) -> str:
-    """Return the id of a run's images and measurements."""
-    files = sorted({request.file for request in run_requests(config)})
-    probe = identity_of(config.probe) | {"names": sorted(config.probe.names)}
-    return content_id([sampler_id(config), files, probe, PROBE_SCHEMA])
-
-
-def run_identity(config: RunConfig, dataset_hash: str, model_fingerprint: str) -> dict[str, Any]:
+def run_identity(config: RunConfig, dataset_hash: str, fingerprint: str) -> dict[str, Any]:
     """Return what defines a trained adapter: nothing about paths, schedules, images or probes."""
     identity = {
         "schema": CODE_SCHEMA,
-        "model": {"fingerprint": model_fingerprint, **identity_of(config.model)},
+        "model": {"fingerprint": fingerprint, **identity_of(config.model)},
         "dataset": dataset_hash,
         "adapter": identity_of(config.adapter),
         "train": identity_of(config.train),
@@ -115,74 +138,30 @@ def run_identity(config: RunConfig, dataset_hash: str, model_fingerprint: str) -
     return identity
 
 
-def run_mistakes(config: RunConfig) -> list[str]:
-    """Return every mistake that can be seen before anything is written, one line each.
-
-    The settings' own rules, and what they point to: the dataset's recipe and the base model. What
-    a broken section points to is not looked at.
-    """
-    found = find_mistakes(config)
-    broken = {line.split(".")[0] for line in found}
-    if "dataset" not in broken:
-        found += dataset_mistakes(config.dataset, project=PROJECT)
-    if "model" not in broken:
-        try:
-            find_folder(config.model)
-        except LabError as error:
-            found += error.mistakes
-    if config.probe.encoder:
-        found += encoder_mistakes(config.probe.encoder)
-    return found + _probe_mistakes(config)
-
-
-def _probe_mistakes(config: RunConfig) -> list[str]:
-    """Return which probes are asked for that nothing measures, before hours are spent."""
-    from lab.probe import PROBES
-
-    names = config.probe.names
-    found = [f"probe.names: {unknown('probe', n, PROBES)}" for n in names if n not in PROBES]
-    always = {*MODEL_PROBES, *([SIMILARITY] if config.probe.encoder else [])}
-    known = {*PROBES, *always}
-    measured = {*names, *always} if names else known
-    for name, claim in config.experiment.claims.items():
-        prefix = f"experiment.claims.{name}"
-        for probe in claim.probes:
-            if probe not in known:
-                found.append(f"{prefix}: {unknown('probe', probe, known)}")
-            elif probe not in measured:
-                found.append(f"probe.names must hold {probe}, which {prefix} reads")
-    return found
-
-
-def plan_runs(jobs: Sequence[Job], datasets: Sequence[Dataset | None]) -> list[PlannedRun]:
-    """Return the runs of a sweep in the order of its jobs.
+def plan_run(run: Run, dataset: Dataset | None) -> PlannedRun:
+    """Say how far one run has come.
 
     Args:
-        jobs: The sweep's jobs.
-        datasets: The built dataset of each job, None where it is not built.
+        run: The run.
+        dataset: Its training set, None where it is not built.
     """
-    planned: list[PlannedRun] = []
-    for job, arm, dataset in zip(jobs, arms_of(jobs), datasets, strict=True):
-        model_folder = find_folder(job.config.model)
-        identity = run_identity(
-            job.config,
-            dataset.content_hash if dataset else UNBUILT,
-            model_fingerprint(job.config),
-        )
-        run_id = content_id(identity) if dataset else ""
-        run = PlannedRun(job.config, arm, run_id, identity, model_folder, "NEW", "")
-        status, reason = _status(run) if dataset else ("NEW", UNBUILT)
-        planned.append(replace(run, status=status, reason=reason))
-    return planned
+    hashed = dataset.content_hash if dataset else UNBUILT
+    identity = run_identity(run.config, hashed, model_fingerprint(run.config))
+    planned = PlannedRun(run, dataset, identity)
+    if dataset is None:
+        return planned
+    status, reason = _status(planned)
+    return replace(planned, status=status, reason=reason)
 
 
 def _status(run: PlannedRun) -> tuple[str, str]:
-    folder = run.folder
-    done, failure = folder.done, folder.failure
-    if done and done["output_id"] == run.output_id:
-        return "DONE", ""
+    folder, output = run.folder, run.output
+    done, failure = output.done, output.failure
+    if done and done.output_id == run.output_id:
+        missing = output.missing
+        return ("PARTIAL", f"{', '.join(missing)} is missing") if missing else ("DONE", "")
     if failure:
-        return "FAILED", f"{failure['reason']}; it will be tried again"
+        return "FAILED", f"{failure.reason}; it will be tried again"
     if folder.adapter.is_file():
         return "PARTIAL", "trained; images or measurements are missing"
     if folder.checkpoint.is_file():
@@ -191,8 +170,7 @@ def _status(run: PlannedRun) -> tuple[str, str]:
         return "PARTIAL", f"trained in {twin.path.parent.name}"
     if folder.path.is_dir():
         return "PARTIAL", "begun"
-    different = _different_keys(run)
-    if different:
+    if different := _different_keys(run):
         return "STALE", "an earlier run of this arm and seed differs in " + ", ".join(different)
     return "NEW", ""
 
@@ -201,35 +179,22 @@ def _different_keys(run: PlannedRun) -> list[str]:
     """Return the keys in which the nearest finished run of the same arm and seed differs."""
     own = flatten(run.identity)
     nearest: list[str] = []
-    for path in experiment_folder(run.config).glob("*/run.json"):
-        record = read_json(path)
-        same = record["levels"] == run.arm.levels and record["seed"] == run.config.seed
-        if not same or not (path.parent / "DONE.json").is_file():
+    for path in run.folder.path.parent.glob("*/identity.json"):
+        earlier = RunFolder(path.parent)
+        if not any(_same_arm(output, run.run) for output in earlier.outputs):
             continue
-        other = flatten(RunFolder(path.parent).identity or {})
+        other = flatten(earlier.identity)
         keys = sorted(key for key in own.keys() | other.keys() if own.get(key) != other.get(key))
         if not nearest or len(keys) < len(nearest):
             nearest = keys
     return nearest
 
 
-def print_plan(jobs: Sequence[Job]) -> None:
-    """Print what a sweep would do: one line for each run, then a summary."""
-    from lab.display.terminal import print_rows
-
-    planned = plan_runs(jobs, [find_training_set(job.config) for job in jobs])
-    config = jobs[0].config
-    counts = {run.status: 0 for run in planned}
-    for run in planned:
-        counts[run.status] += 1
-    print_rows(
-        f"{config.experiment.name}: {config.experiment.question}",
-        ("arm", "seed", "status", "run", "why"),
-        [
-            (run.arm.label, str(run.config.seed), run.status, run.run_id[:8], run.reason)
-            for run in planned
-        ],
-        f"{len(planned)} runs: "
-        + ", ".join(f"{n} {status}" for status, n in counts.items())
-        + f"; {len(run_requests(config))} images each",
+def _same_arm(output: OutputFolder, run: Run) -> bool:
+    """Say whether a finished run is one of the same arm and seed."""
+    about = output.about
+    return (
+        about is not None
+        and output.done is not None
+        and (about.levels, about.seed) == (run.arm.levels, run.config.seed)
     )

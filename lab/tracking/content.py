@@ -7,14 +7,25 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lab.core.files import read_json
 from lab.core.names import flatten
-from lab.record.run_folder import RunFolder
+from lab.record.documents import About, Checks, SweepRecord
+from lab.record.places import Places
+from lab.record.run_folder import OutputFolder
+from lab.record.sweep_folder import SweepFolder
+from lab.record.tables import (
+    BASE_IMAGES,
+    BINDING,
+    DRIFT,
+    IMAGES,
+    PERFORMANCE,
+    TRAINING_IMAGES,
+    TRAINING_LOG,
+)
 from lab.tracking.samples import (
     ImageRow,
     Point,
@@ -26,32 +37,13 @@ from lab.tracking.samples import (
     read_table,
 )
 
-__all__ = ["Content", "as_text", "base_content", "experiment_content", "run_content"]
+__all__ = ["Content", "as_text", "base_content", "experiment_content", "run_content", "run_key"]
 
 # Raise it when the same files shall be mirrored differently: every run is then mirrored again.
 _LAYOUT = 2
 # Parts of a configuration that are the same for all runs of an experiment, or say where they lie.
 # They are in the artifact `config.json`.
 _NO_PARAMETERS = ("experiment.", "paths.", "tracking.")
-_RUN_FILES = (
-    "config.json",
-    "run.json",
-    "identity.json",
-    "checks.json",
-    "train.csv",
-    "performance.csv",
-    "images.csv",
-    "drift.csv",
-    "binding.csv",
-    "DONE.json",
-    "FAILED.json",
-    "adapter.safetensors",
-)
-_SWEEP_FILES = (
-    "sweep.json", "base.csv", "placebo.csv", "training.csv", "diversity.csv", "verdicts.csv",
-    "dose.csv", "onset.csv", "variance.csv", "confusion.csv",
-)  # fmt: skip
-_SWEEP_FOLDERS = ("report", "sheets", "contact_sheets", "figures")
 
 
 @dataclass
@@ -91,53 +83,59 @@ class Content:
     digest: str = ""
 
 
-def run_content(folder: Path, runs: Path) -> Content | None:
-    """Read one run folder.
+def run_content(output: OutputFolder, runs: Path) -> Content | None:
+    """Read one run with what is drawn of it.
 
     Args:
-        folder: `runs/<experiment>/<run_id>`.
+        output: The folder of its outputs.
         runs: The folder of all results, which holds the datasets.
 
     Returns:
         What to mirror, None while the run is neither done nor failed.
     """
-    about, config = read_json(folder / "run.json"), read_json(folder / "config.json")
-    done, failure = RunFolder(folder).done, RunFolder(folder).failure
-    ended = folder / ("DONE.json" if done is not None else "FAILED.json")
-    if about is None or config is None or not ended.exists():
+    about, config, ended = output.about, output.config, output.ended
+    if about is None or not config or ended is None:
         return None
-    seconds = sum(v for k, v in (done or {}).items() if k.endswith("_seconds"))
-    images = image_rows(read_table(folder / "images.csv") if done is not None else [], folder)
+    done, failure, trained = output.done, output.failure, output.run.path
+    rows = read_table(output.path / IMAGES.file) if done else []
+    images = image_rows(rows, trained)
     content = Content(
-        key=about["run_id"],
-        name=f"{about['arm']} seed {about['seed']}",
-        start=ended.stat().st_mtime - seconds,
-        seconds=seconds,
+        key=run_key(about.run_id, about.output_id),
+        name=f"{about.arm} seed {about.seed}",
+        start=ended - (done.seconds if done else 0.0),
+        seconds=done.seconds if done else 0.0,
         failed=done is None,
-        params=_parameters(config, about["levels"]),
-        tags=_run_tags(about),
-        points=[*_history(folder), *_checks(folder), *probe_means(images), *_of_model(folder)],
-        files=_run_files(folder),
+        params=_parameters(config, about.levels),
+        tags=_run_tags(about, Checks.read(trained)),
+        points=[
+            *_history(trained), *_checks(trained), *probe_means(images), *_of_model(output.path),
+        ],
+        files=[*output.run.files(), *output.files()],
         pictures=pictures_of(images),
         images=_files_of(images),
         dataset=_dataset(about, config, runs),
-    )
+    )  # fmt: skip
     if done is None and failure is not None:
-        reason = f"{failure.get('stage', '')}: {failure['reason']}".removeprefix(": ")
+        reason = f"{failure.stage}: {failure.reason}".removeprefix(": ")
         content.tags |= {"lab.reason": reason, "mlflow.note.content": as_text(reason)}
     content.digest = _digest(content)
     return content
 
 
-def base_content(folder: Path, runs: Path, record: Mapping[str, Any]) -> Content | None:
+def run_key(run_id: str, output_id: str) -> str:
+    """Return the tag `lab.run_id` of a run: what was trained, and what was drawn of it."""
+    return f"{run_id}-{output_id}" if output_id else run_id
+
+
+def base_content(folder: Path, runs: Path, record: SweepRecord) -> Content | None:
     """Read the images of the base model, the reference of every arm; None before there are any."""
-    rows = read_table(folder / "base.csv")
+    rows = read_table(folder / BASE_IMAGES.file)
     drawn = image_rows(rows, runs)
     images = [image for image, row in zip(drawn, rows, strict=True) if row["role"] == "base"]
     if not images:
         return None
     # The base model stands before the arms: MLflow orders runs by the time they began.
-    start = datetime.fromisoformat(record["started"]).timestamp()
+    start = datetime.fromisoformat(record.started).timestamp()
     content = Content("base", "base model, no adapter", start, tags={"lab.role": "base"})
     content.points, content.pictures = probe_means(images), pictures_of(images)
     content.images = _files_of(drawn)
@@ -146,29 +144,20 @@ def base_content(folder: Path, runs: Path, record: Mapping[str, Any]) -> Content
 
 
 def experiment_content(
-    folder: Path, record: Mapping[str, Any], note: str, tables: dict[str, str]
+    folder: SweepFolder, record: SweepRecord, note: str, tables: dict[str, str]
 ) -> Content:
     """Read what belongs to the sweep as a whole: report, sheets, tables."""
-    begun = datetime.fromisoformat(record["started"]).timestamp()
-    ended = datetime.fromisoformat(record["finished"]).timestamp()
-    files = [(folder / name, "") for name in _SWEEP_FILES if (folder / name).exists()]
-    for name in _SWEEP_FOLDERS:
-        for path in sorted((folder / name).rglob("*")):
-            if path.is_file():
-                files.append((path, path.parent.relative_to(folder).as_posix()))
+    begun = datetime.fromisoformat(record.started).timestamp()
+    ended = datetime.fromisoformat(record.finished).timestamp()
     tags = {"lab.role": "summary", "mlflow.note.content": note}
-    tags["mlflow.source.git.commit"] = record.get("git_commit") or ""
+    tags["mlflow.source.git.commit"] = record.git_commit
     content = Content("summary", "summary", begun, max(ended - begun, 0.0))
-    content.tags, content.files, content.tables = tags, files, tables
-    taught = [folder.parent / row["file"] for row in read_table(folder / "training.csv")]
+    content.tags, content.files, content.tables = tags, folder.files(), tables
+    rows = read_table(folder.path / TRAINING_IMAGES.file)
+    taught = [folder.path.parent / row["file"] for row in rows]
     content.images = [path for path in dict.fromkeys(taught) if path.exists()]
     content.digest = _digest(content)
     return content
-
-
-def _run_files(folder: Path) -> list[tuple[Path, str]]:
-    files = [(folder / name, "") for name in _RUN_FILES if (folder / name).exists()]
-    return files + [(path, "snapshots") for path in sorted(folder.glob("snapshots/*"))]
 
 
 def _files_of(images: Sequence[ImageRow]) -> list[Path]:
@@ -197,39 +186,48 @@ def as_text(text: str) -> str:
     return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", text)
 
 
-def _run_tags(about: Mapping[str, Any]) -> dict[str, str]:
+def _run_tags(about: About, checks: Checks | None) -> dict[str, str]:
     tags = {
-        "lab.arm": about["arm"],
-        "lab.seed": about["seed"],
-        "lab.role": about["role"],
-        "lab.dataset_hash": about["dataset_hash"],
-        "lab.model_fingerprint": about["model_fingerprint"],
-        "lab.versions": about.get("versions"),
-        "lab.num_trainable_parameters": about.get("num_trainable_parameters"),
-        "mlflow.source.git.commit": about.get("git_commit"),
+        "lab.arm": about.arm,
+        "lab.seed": about.seed,
+        "lab.role": about.role,
+        "lab.output_id": about.output_id,
+        "lab.dataset_hash": about.dataset_hash,
+        "lab.model_fingerprint": about.model_fingerprint,
+        "lab.versions": about.versions,
+        "lab.num_trainable_parameters": checks.num_trainable_parameters if checks else None,
+        "mlflow.source.git.commit": about.git_commit,
     }
     return {key: _spell(value) for key, value in tags.items() if value is not None}
 
 
 def _history(folder: Path) -> list[Point]:
     points = []
-    for group, skipped in (("train", ()), ("performance", ("seconds",))):
-        for row in read_table(folder / f"{group}.csv"):
+    for table, skipped in ((TRAINING_LOG, ()), (PERFORMANCE, ("seconds",))):
+        for row in read_table(folder / table.file):
             step = int(row.pop("step"))
             values = {k: float(v) for k, v in row.items() if v and k not in skipped}
-            points += [Point(metric_key(group, k), v, step) for k, v in values.items()]
+            points += [
+                Point(metric_key(table.file.removesuffix(".csv"), k), v, step)
+                for k, v in values.items()
+            ]
     return points
 
 
 def _checks(folder: Path) -> list[Point]:
-    checks = read_json(folder / "checks.json") or {}
-    return [Point(metric_key("check", key), float(value)) for key, value in checks.items()]
+    checks = Checks.read(folder)
+    values = asdict(checks) if checks else {}
+    return [
+        Point(metric_key("check", key), float(value))
+        for key, value in values.items()
+        if value is not None
+    ]
 
 
 def _of_model(folder: Path) -> list[Point]:
     """Return the mean drift of each prompt set, and the share of wrong captions that cost more."""
     drift: dict[str, list[float]] = defaultdict(list)
-    for row in read_table(folder / "drift.csv"):
+    for row in read_table(folder / DRIFT.file):
         drift[row["prompt_set"]].append(float(row["drift"]))
     points = [
         Point(metric_key("drift", name), sum(values) / len(values))
@@ -237,7 +235,7 @@ def _of_model(folder: Path) -> list[Point]:
     ]
     wrong = [
         float(row["binding"])
-        for row in read_table(folder / "binding.csv")
+        for row in read_table(folder / BINDING.file)
         if row["caption"] != row["given"]
     ]
     if wrong:
@@ -247,12 +245,12 @@ def _of_model(folder: Path) -> list[Point]:
 
 
 def _dataset(
-    about: Mapping[str, Any], config: Mapping[str, Any], runs: Path
+    about: About, config: Mapping[str, Any], runs: Path
 ) -> tuple[str, str, list[str]] | None:
-    digest = about.get("dataset_hash")
+    digest = about.dataset_hash
     if not digest:
         return None
-    path = runs / "_datasets" / digest / "images" / "metadata.jsonl"
+    path = Places(runs).datasets / digest / "images" / "metadata.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return config["dataset"]["name"], digest, [json.loads(line)["text"] for line in lines]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.core.errors import LabError, unknown
+from lab.record.run_folder import TRAINING_FILES, RunFolder
 from lab.tracking.archive import ARCHIVE, unpack_images
 from lab.tracking.store import connect, reported
 
@@ -42,13 +43,20 @@ def fetch_experiment(name: str, uri: str, runs: Path) -> None:
             known = [other.name for other in client.search_experiments()]
             raise LabError(unknown(f"{uri}: experiment", name, known))
         for run in _all_runs(client, experiment.experiment_id):
-            key = run.data.tags.get("lab.run_id", "")
+            tags = run.data.tags
+            key, output = tags.get("lab.run_id", ""), tags.get("lab.output_id", "")
             if not key:  # somebody's own run beside the lab's
                 continue
-            if not _is_plain(key):
-                raise LabError(f"{uri}: run {run.info.run_id} has the tag lab.run_id {key!r}")
-            folder = runs / name if key == "summary" else runs / name / key
-            _download(client, run.info.run_id, folder, runs)
+            for tag in filter(None, (key, output)):
+                if not _is_plain(tag):
+                    raise LabError(f"{uri}: run {run.info.run_id} has the tag {tag!r}")
+            home = runs / name
+            if key in ("summary", "base"):
+                _download(client, run.info.run_id, home, home, runs)
+            else:
+                trained = home / key.removesuffix(f"-{output}")
+                drawn = RunFolder(trained).output(output).path
+                _download(client, run.info.run_id, trained, drawn, runs)
 
 
 def _is_plain(name: str) -> bool:
@@ -67,14 +75,17 @@ def _all_runs(client: MlflowClient, experiment_id: str) -> list[Run]:
             return found
 
 
-def _download(client: MlflowClient, run_id: str, folder: Path, runs: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+def _download(client: MlflowClient, run_id: str, trained: Path, drawn: Path, runs: Path) -> None:
+    """Download a run's tables: those of the training to one folder, the rest to another."""
+    for folder in (trained, drawn):
+        folder.mkdir(parents=True, exist_ok=True)
     for artifact in client.list_artifacts(run_id):
         if not _is_plain(artifact.path):
             raise LabError(f"MLflow run {run_id} has an artifact called {artifact.path!r}")
         if not artifact.is_dir and artifact.path.endswith(_TABLES):
+            folder = trained if artifact.path in TRAINING_FILES else drawn
             client.download_artifacts(run_id, artifact.path, str(folder))
         elif artifact.path == ARCHIVE:
-            packed = Path(client.download_artifacts(run_id, artifact.path, str(folder)))
+            packed = Path(client.download_artifacts(run_id, artifact.path, str(drawn)))
             unpack_images(packed, runs)
             packed.unlink()

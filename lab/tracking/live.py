@@ -7,6 +7,8 @@ from pathlib import Path
 
 from lab.core.errors import LabError
 from lab.experiment.schema import TrackingConfig
+from lab.record.run_folder import OutputFolder
+from lab.record.sweep_folder import SweepFolder
 from lab.tracking.mirror import mirror_run, mirror_sweep
 from lab.tracking.store import TrackingUnreachable, prepare_in_background, tracking_uri
 
@@ -35,11 +37,11 @@ class LiveMirror:
         """Begin making a store that does not exist yet, beside other work."""
         self._attempt(lambda: prepare_in_background(self.uri))
 
-    def run(self, folder: Path) -> None:
+    def run(self, output: OutputFolder) -> None:
         """Mirror one run."""
-        self._attempt(lambda: mirror_run(folder, self.uri, self.runs))
+        self._attempt(lambda: mirror_run(output, self.uri, self.runs))
 
-    def sweep(self, folder: Path) -> None:
+    def sweep(self, folder: SweepFolder) -> None:
         """Mirror a finished sweep with its summary."""
         self._attempt(lambda: mirror_sweep(folder, self.uri, self.runs))
 

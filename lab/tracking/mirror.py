@@ -9,8 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lab.core.files import read_json
 from lab.experiment.schema import TrackingConfig
+from lab.record.run_folder import OutputFolder
+from lab.record.sweep_folder import SweepFolder, find_sweeps
+from lab.record.tables import VERDICTS
 from lab.tracking.archive import pack_images
 from lab.tracking.content import (
     Content,
@@ -34,51 +36,52 @@ _RUN_ID, _DIGEST = "lab.run_id", "lab.digest"
 _PARAMS_PER_CALL, _METRICS_PER_CALL = 100, 500
 
 
-def mirror_run(run_folder: Path, uri: str, runs: Path) -> None:
+def mirror_run(output: OutputFolder, uri: str, runs: Path) -> None:
     """Mirror one run that is done or failed.
 
     MLflow's points and parameters cannot be changed. So when the files of a mirrored run have
     changed, a new MLflow run takes its place and the old one goes to MLflow's trash.
 
     Args:
-        run_folder: `runs/<experiment>/<run_id>`.
+        output: The folder of the run's outputs.
         uri: What `tracking_uri` returned.
         runs: The folder of all results.
 
     Raises:
         TrackingUnreachable: If the store cannot be used; the files are as they were.
     """
-    content = run_content(run_folder, runs)
+    content = run_content(output, runs)
     if content is not None:
         with one_writer(uri, runs):
-            _Experiment(run_folder.parent.name, uri, runs).publish(content)
+            _Experiment(output.run.path.parent.name, uri, runs).publish(content)
 
 
-def mirror_sweep(experiment_folder: Path, uri: str, runs: Path) -> str:
+def mirror_sweep(folder: SweepFolder, uri: str, runs: Path) -> str:
     """Mirror an experiment: its runs, the base model's images, a summary run, note and chart view.
 
     Args:
-        experiment_folder: `runs/<experiment>`.
+        folder: The experiment's folder.
         uri: What `tracking_uri` returned.
         runs: The folder of all results.
 
     Returns:
         The link to the chart view: an address for a server, else what follows the address of
-        the UI that `serve_ui` starts.
+        the UI that `serve_ui` starts; empty where no sweep was recorded.
 
     Raises:
         TrackingUnreachable: If the store cannot be used; the files are as they were.
     """
-    record = read_json(experiment_folder / "sweep.json")
-    verdicts = experiment_folder / "verdicts.csv"
+    record, verdicts = folder.record, folder.path / VERDICTS.file
+    if record is None:
+        return ""
     note = experiment_note(record, verdicts)
-    base = base_content(experiment_folder, runs, record)
-    found = [run_content(experiment_folder / run["run_id"], runs) for run in record["runs"]]
+    base = base_content(folder.path, runs, record)
+    found = [run_content(folder.output(entry), runs) for entry in record.runs]
     contents = [content for content in [base, *found] if content is not None]
     tables = {"verdicts.json": verdict_table(verdicts)} if verdicts.exists() else {}
-    summary = experiment_content(experiment_folder, record, note, tables)
+    summary = experiment_content(folder, record, note, tables)
     with one_writer(uri, runs):
-        experiment = _Experiment(experiment_folder.name, uri, runs)
+        experiment = _Experiment(folder.path.name, uri, runs)
         for content in contents:
             experiment.publish(content)
         experiment.publish(summary)
@@ -98,8 +101,9 @@ def sync(runs: Path, config: TrackingConfig) -> str:
         TrackingUnreachable: If the store cannot be used.
     """
     uri = tracking_uri(config, runs)
-    folders = sorted(path.parent for path in runs.glob("*/sweep.json"))
-    lines = [f"{folder.name}  {mirror_sweep(folder, uri, runs)}" for folder in folders]
+    lines = [
+        f"{folder.path.name}  {mirror_sweep(folder, uri, runs)}" for folder in find_sweeps(runs)
+    ]
     return "\n".join(lines) or f"{runs} holds no finished sweep"
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from lab.record.documents import SweepRecord
 from lab.tracking.content import as_text
 from lab.tracking.samples import read_table
 
@@ -16,27 +15,25 @@ _COLUMNS = ("statement", "arm", "verdict", "reason", "article")
 _LONGEST = 20_000  # characters MLflow takes
 
 
-def experiment_note(record: Mapping[str, Any], verdicts: Path) -> str:
+def experiment_note(record: SweepRecord, verdicts: Path) -> str:
     """Return the note of an experiment in Markdown.
 
     Args:
-        record: The content of `sweep.json`.
+        record: The sweep's record.
         verdicts: The table of verdicts; it need not exist yet.
     """
-    num_done = sum(run["status"] == "DONE" for run in record["runs"])
+    num_done = sum(run.status == "DONE" for run in record.runs)
     lines = [
-        f"**{as_text(record['question'])}**",
+        f"**{as_text(record.question)}**",
         "",
-        f"{len(record['arms'])} arms, {num_done} of {len(record['runs'])} runs done. The run "
+        f"{len(record.arms)} arms, {num_done} of {len(record.runs)} runs done. The run "
         "*summary* holds the comparison page (`report/index.html`), sheets and tables.",
         "",
         *_markdown(read_table(verdicts)),
     ]
-    for run in record["runs"]:
-        if run["status"] == "FAILED":
-            lines.append(
-                f"- failed: {as_text(run['arm'])} seed {run['seed']}: {as_text(run['reason'])}"
-            )
+    for run in record.runs:
+        if run.status == "FAILED":
+            lines.append(f"- failed: {as_text(run.arm)} seed {run.seed}: {as_text(run.reason)}")
     return "\n".join(lines)[:_LONGEST]
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.core.identity import content_id
+from lab.record.tables import BASE_IMAGES, IMAGES
 
 __all__ = [
     "ImageRow",
@@ -31,10 +32,7 @@ _FINAL, _STEPS = "final/", "steps/"
 _KEY_LENGTH = 100
 _LONGEST_KEY = 250  # characters MLflow takes
 # The columns of an images table that are not probes.
-_IMAGE_COLUMNS = (
-    *("dataset_hash", "role", "claim", "prompt_set", "prompt"),
-    *("generation_seed", "weight", "step", "file"),
-)
+_IMAGE_COLUMNS = {*IMAGES.columns, *BASE_IMAGES.columns}  # the others are probes
 
 
 @dataclass(frozen=True)

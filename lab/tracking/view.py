@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from lab.tracking.content import Content
+from lab.record.documents import SweepRecord
+from lab.tracking.content import Content, run_key
 from lab.tracking.samples import image_key, step_key
 
 __all__ = ["ORDER_TAG", "chart_view", "run_colours", "run_order", "varied_parameters", "view_link"]
@@ -40,14 +41,14 @@ def varied_parameters(contents: Iterable[Content]) -> list[str]:
     return [key for key, values in levels.items() if len(values) > 1]
 
 
-def chart_view(record: Mapping[str, Any], contents: Sequence[Content]) -> dict[str, str]:
+def chart_view(record: SweepRecord, contents: Sequence[Content]) -> dict[str, str]:
     """Return the experiment's tags that say how it is shown.
 
     Args:
-        record: The content of `sweep.json`, for the order of the prompts.
+        record: The sweep's record, for the order of the prompts.
         contents: What the runs of the experiment hold.
     """
-    asked = [image_key(prompt) for prompts in record["prompts"].values() for prompt in prompts]
+    asked = [image_key(prompt) for prompts in record.prompts.values() for prompt in prompts]
     # The last step at which each key has pictures; MLflow's slider leads to the others.
     shown = dict(sorted({place for content in contents for place in content.pictures}))
     pictures = [key for key in dict.fromkeys(asked) if key in shown]
@@ -87,31 +88,33 @@ def chart_view(record: Mapping[str, Any], contents: Sequence[Content]) -> dict[s
     }
 
 
-def run_order(record: Mapping[str, Any]) -> dict[str, str]:
+def run_order(record: SweepRecord) -> dict[str, str]:
     """Return the place of each run in the list.
 
     MLflow draws the first ten of the list, and those from the last to the first. Its columns then
     are the base model, every arm with the first training seed, every arm with the next, ...
     """
-    arms = {arm["label"]: place for place, arm in enumerate(record["arms"])}
-    runs = sorted(record["runs"], key=lambda run: (run["seed"], arms.get(run["arm"], len(arms))))
-    keys = ["base", *(run["run_id"] for run in runs)]
+    arms = {arm["label"]: place for place, arm in enumerate(record.arms)}
+    runs = sorted(record.runs, key=lambda run: (run.seed, arms.get(run.arm, len(arms))))
+    keys = ["base", *(run_key(run.run_id, run.output_id) for run in runs)]
     listed = [*reversed(keys[:_RUNS_DRAWN]), *keys[_RUNS_DRAWN:], "summary"]
     return {key: f"{place:05d}" for place, key in enumerate(listed)}
 
 
-def run_colours(record: Mapping[str, Any]) -> dict[str, str]:
+def run_colours(record: SweepRecord) -> dict[str, str]:
     """Return a colour for each run: a hue per arm, lighter from training seed to training seed."""
-    hues = {arm["label"]: _HUES[i % len(_HUES)] for i, arm in enumerate(record["arms"])}
+    hues = {arm["label"]: _HUES[i % len(_HUES)] for i, arm in enumerate(record.arms)}
     seen: Counter[str] = Counter()
     colours = {"base": "#888888"}
-    for run in record["runs"]:
-        white = min(0.22 * seen[run["arm"]], 0.66)
-        seen[run["arm"]] += 1
-        hue = hues.get(run["arm"], "#444444")
+    for run in record.runs:
+        white = min(0.22 * seen[run.arm], 0.66)
+        seen[run.arm] += 1
+        hue = hues.get(run.arm, "#444444")
         parts = [int(hue[i : i + 2], 16) for i in (1, 3, 5)]
         mixed = (round(part + (255 - part) * white) for part in parts)
-        colours[run["run_id"]] = "#" + "".join(f"{part:02x}" for part in mixed)
+        colours[run_key(run.run_id, run.output_id)] = "#" + "".join(
+            f"{part:02x}" for part in mixed
+        )
     return colours
 
 

@@ -14,7 +14,7 @@ def sweep(sweep_folder):
 
 
 def test_runs_carry_status_reason_and_every_setting(sweep):
-    runs = sweep.runs.set_index(["arm", "seed"])
+    runs = sweep.runs.set_index(["arm", "train_seed"])
     assert len(runs) == 7
     assert runs.loc[(sweep.arms[0], 1), "status"] == "DONE"
     assert runs.loc[(sweep.arms[0], 1), "adapter.rank"] == 8
@@ -71,7 +71,7 @@ def test_training_images_appear_for_each_arm_that_saw_them(sweep):
 
 
 def test_losses_and_checks_name_their_run(sweep):
-    assert sweep.losses.groupby(["arm", "seed"]).size().eq(30).all()
+    assert sweep.losses.groupby(["arm", "train_seed"]).size().eq(30).all()
     assert set(sweep.checks["train_seed"]) == {0, 1, 2}
     assert (sweep.checks["loss_adapter"] < sweep.checks["loss_base"]).all()
 

@@ -7,6 +7,7 @@ from PIL import Image
 
 from lab.core.names import flatten
 from lab.experiment.schema import TrackingConfig
+from lab.record.sweep_folder import SweepFolder
 from lab.tracking import TrackingUnreachable, mirror_run, mirror_sweep, sync, tracking_uri
 from lab.tracking.mosaic import draw_mosaic
 
@@ -27,7 +28,7 @@ def test_parameters_read_back_equal_the_configuration(results, uri, client):
     home = results.add_run(rank=8, seed=1)
     mirror_run(home, uri, results.runs)
     (run,) = runs_of(client)
-    flat = flatten(json.loads((home / "config.json").read_text()))
+    flat = flatten(home.config)
     expected = {
         key: value
         for key, value in flat.items()
@@ -73,11 +74,11 @@ def test_images_of_all_runs_are_at_one_step_under_legal_keys(results, uri, clien
 
 def test_images_of_training_steps_stand_beside_the_final_ones(results, uri, client):
     home = results.add_run()
-    plain = pd.read_csv(home / "images.csv", keep_default_na=False)
+    plain = pd.read_csv(home.path / "images.csv", keep_default_na=False)
     steps = [plain.assign(step=step, **{"hue/red": step}) for step in (2, 3)]
-    pd.concat(steps).to_csv(home / "images.csv", index=False)
-    (home / "snapshots").mkdir()
-    (home / "snapshots" / "step000002.safetensors").write_bytes(b"weights")
+    pd.concat(steps).to_csv(home.path / "images.csv", index=False)
+    home.run.snapshot(2).parent.mkdir()
+    home.run.snapshot(2).write_bytes(b"weights")
     mirror_run(home, uri, results.runs)
     (run,) = runs_of(client)
     shown = {name.split("+timestamp")[0] for name in artifacts_of(client, run, "images")}
@@ -89,7 +90,7 @@ def test_images_of_training_steps_stand_beside_the_final_ones(results, uri, clie
     kept = artifacts_of(client, run, "snapshots")
     assert kept == {"snapshots/step000002.safetensors"}
     results.finish()
-    mirror_sweep(results.folder, uri, results.runs)
+    mirror_sweep(results.sweep, uri, results.runs)
     view = json.loads(experiment_of(client).tags["mlflow.sharedViewState.lab"])
     assert "training steps" in [section["name"] for section in view["compareRunSections"]]
     cards = [card for card in view["compareRunCharts"] if card.get("step") == 3]
@@ -119,9 +120,9 @@ def test_captions_are_stored_as_text(results, uri, client):
 def test_second_mirror_adds_nothing(results, uri, client):
     home = results.add_run()
     results.finish()
-    link = mirror_sweep(home.parent, uri, results.runs)
+    link = mirror_sweep(results.sweep, uri, results.runs)
     before = [(run.info.run_id, run.info.end_time, run.data.tags) for run in runs_of(client)]
-    assert mirror_sweep(home.parent, uri, results.runs) == link
+    assert mirror_sweep(results.sweep, uri, results.runs) == link
     mirror_run(home, uri, results.runs)
     assert [
         (run.info.run_id, run.info.end_time, run.data.tags) for run in runs_of(client)
@@ -161,14 +162,14 @@ def test_failed_run_says_why(results, uri, client):
     mirror_run(results.add_run(status="FAILED"), uri, results.runs)
     (run,) = runs_of(client)
     assert run.info.status == "FAILED"
-    assert run.data.tags["lab.reason"] == "the loss became NaN"
+    assert run.data.tags["lab.reason"] == "train: the loss became NaN"
     assert "FAILED.json" in artifacts_of(client, run)
 
 
 def test_failed_run_that_was_done_later_no_longer_says_why(results, uri, client):
     home = results.add_run(status="FAILED")
     mirror_run(home, uri, results.runs)
-    (home / "FAILED.json").unlink()
+    (home.path / "FAILED.json").unlink()
     mirror_run(results.add_run(), uri, results.runs)
     (run,) = runs_of(client)
     assert run.info.status == "FINISHED"
@@ -177,7 +178,7 @@ def test_failed_run_that_was_done_later_no_longer_says_why(results, uri, client)
 
 def test_unfinished_run_is_left_out(results, uri, client):
     home = results.add_run()
-    (home / "DONE.json").unlink()
+    (home.path / "DONE.json").unlink()
     mirror_run(home, uri, results.runs)
     assert experiment_of(client) is None
 
@@ -196,7 +197,7 @@ def test_sweep_has_summary_base_model_note_and_view(results, uri, client, monkey
     assert {"sweep.json", "base.csv", "verdicts.json"} <= artifacts_of(client, summary)
     assert artifacts_of(client, summary, "report") == {"report/index.html"}
     table = client.load_table(experiment.experiment_id, "verdicts.json", [summary.info.run_id])
-    assert list(table) == ["verdict", "reason", "claim", "effect"]
+    assert list(table) == ["arm", "verdict", "reason", "claim", "effect"]
     assert table["effect"].tolist() == [0.123]
     (base,) = runs_of(client, "tags.`lab.role` = 'base'")
     assert base.data.metrics["hue/red/trigger"] == 1.5
@@ -229,7 +230,7 @@ def test_changed_report_updates_the_summary_in_place(results, uri, client):
     folder = results.finish()
     mirror_sweep(folder, uri, results.runs)
     (before,) = runs_of(client, "tags.`lab.role` = 'summary'")
-    (folder / "report" / "index.html").write_text("<p>second report")
+    folder.page.write_text("<p>second report")
     mirror_sweep(folder, uri, results.runs)
     (after,) = runs_of(client, "tags.`lab.role` = 'summary'")
     assert after.info.run_id == before.info.run_id
@@ -265,6 +266,7 @@ def test_moved_results_are_mirrored_to_where_they_are_now(results, uri, client, 
     shutil.copytree(results.runs, moved)
     shutil.rmtree(results.runs)
     sync_uri = tracking_uri(TrackingConfig(), moved)
-    mirror_run(moved / "rank_shapes" / f"{2:08d}{0:08d}", sync_uri, moved)
+    [output] = SweepFolder(moved / "rank_shapes").outputs
+    mirror_run(output, sync_uri, moved)
     assert (moved / "mlartifacts" / "rank_shapes").is_dir()
     assert not results.runs.exists()

@@ -41,13 +41,15 @@ def test_server_that_is_down_is_reported_within_seconds(results):
     home = results.add_run()
     code = (
         "import sys, time; from pathlib import Path; from lab.tracking import *\n"
+        "from lab.record.run_folder import RunFolder\n"
+        "[output] = RunFolder(Path(sys.argv[1])).outputs\n"
         "import mlflow; begun = time.monotonic()\n"
-        "try: mirror_run(Path(sys.argv[1]), 'http://user:secret@127.0.0.1:9', Path(sys.argv[2]))\n"
+        "try: mirror_run(output, 'http://user:secret@127.0.0.1:9', Path(sys.argv[2]))\n"
         "except TrackingUnreachable as error: assert 'secret' not in str(error)\n"
         "else: raise SystemExit('nothing was raised')\n"
         "assert time.monotonic() - begun < 5"
     )
-    subprocess.run([sys.executable, "-c", code, home, results.runs], check=True)
+    subprocess.run([sys.executable, "-c", code, home.run.path, results.runs], check=True)
 
 
 def test_unwritable_results_are_reported(results):

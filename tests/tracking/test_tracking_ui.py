@@ -56,7 +56,7 @@ def test_link_opens_the_arms_side_by_side(browser, results, uri, client):
         browser.wait(f"{drawn}.filter(image => image.naturalWidth > 0).length >= 3 * 5", 300)
         text = browser.js("document.body.innerText")
         # The server is a store like any other, and shows the same runs.
-        assert mirror_sweep(results.folder, address, results.runs) == address + link
+        assert mirror_sweep(results.sweep, address, results.runs) == address + link
         mirror_run(results.add_run(rank=8, seed=2), address, results.runs)
     experiment = client.get_experiment_by_name("rank_shapes")
     assert len(client.search_runs([experiment.experiment_id])) == 7

@@ -35,10 +35,10 @@ def page_content(sweep: Sweep, pictures: Pictures) -> dict[str, Any]:
     return {
         "name": sweep.name,
         "question": sweep.question,
-        "record": {key: record[key] for key in shown if key in record},
+        "record": {key: getattr(record, key) for key in shown},
         "factors": {key: [str(level) for level in sweep.factors[key]] for key in sweep.factors},
-        "prompts": record.get("prompts", {}),
-        "claims": record.get("claims", {}),
+        "prompts": record.prompts,
+        "claims": record.claims,
         "probes": [_probe(name) for name in sweep.probes],
         "arms": _arms(sweep, pictures),
         "runs": _runs(sweep),
@@ -84,7 +84,7 @@ def _arms(sweep: Sweep, pictures: Pictures) -> list[dict[str, Any]]:
     roles = sweep.runs.drop_duplicates("arm").set_index("arm")["role"]
     training = sweep.images[sweep.images["role"] == "training"]
     arms = []
-    for arm in sweep.record.get("arms", []):
+    for arm in sweep.record.arms:
         own = training[training["arm"] == arm["label"]]
         shown = [
             {"picture": pictures.number(str(row.path)), "caption": str(row.caption)}
@@ -102,6 +102,11 @@ def _arms(sweep: Sweep, pictures: Pictures) -> list[dict[str, Any]]:
     return arms
 
 
+def _output(row: Any) -> tuple[str, str, str]:
+    """Return what tells the runs of a sweep apart: arms may share what was trained."""
+    return row["arm"], row["run_id"], row["output_id"]
+
+
 def _settings_columns(sweep: Sweep) -> list[str]:
     return [str(name) for name in sweep.runs if "." in str(name)]
 
@@ -111,14 +116,20 @@ def _common_settings(sweep: Sweep) -> dict[str, str]:
     if sweep.runs.empty:
         return {}
     names = _settings_columns(sweep)
-    texts = sweep.runs[names].astype(str)
-    return {name: texts[name].iloc[0] for name in names if texts[name].nunique() == 1}
+    texts = {name: [_spelt(value) for value in sweep.runs[name]] for name in names}
+    return {name: own[0] for name, own in texts.items() if len(set(own)) == 1}
+
+
+def _spelt(value: Any) -> str:
+    """Spell a setting; one that a run does not have, such as another arm's transform, is empty."""
+    return "" if isinstance(value, float) and math.isnan(value) else str(value)
 
 
 def _runs(sweep: Sweep) -> list[dict[str, Any]]:
     common = _common_settings(sweep)
     own = [name for name in _settings_columns(sweep) if name not in common]
-    curves = dict(list(sweep.losses.groupby("run_id"))) if not sweep.losses.empty else {}
+    pairs = ["arm", "train_seed"]
+    curves = dict(list(sweep.losses.groupby(pairs))) if not sweep.losses.empty else {}
     checks = (
         sweep.checks.set_index(["arm", "train_seed"]).to_dict("index")
         if not sweep.checks.empty
@@ -126,17 +137,17 @@ def _runs(sweep: Sweep) -> list[dict[str, Any]]:
     )
     runs = []
     for _, row in sweep.runs.iterrows():
-        curve = curves.get(row["run_id"])
+        curve = curves.get((row["arm"], row["train_seed"]))
         runs.append(
             {
                 "id": row["run_id"],
                 "arm": sweep.arms.index(row["arm"]),
-                "seed": int(row["seed"]),
+                "seed": int(row["train_seed"]),
                 "status": row["status"],
                 "reason": row["reason"],
                 "facts": {name: _plain(row[name]) for name in _RUN_FACTS if row[name] != ""},
-                "check": checks.get((row["arm"], row["seed"])),
-                "config": {name: str(row[name]) for name in own},
+                "check": checks.get((row["arm"], row["train_seed"])),
+                "config": {name: _spelt(row[name]) for name in own},
                 "loss": [] if curve is None else _curve(curve),
             }
         )
@@ -157,7 +168,7 @@ def _images(sweep: Sweep, pictures: Pictures) -> list[dict[str, Any]]:
         place = sweep.arms.index(row["arm"])
         by_arm.setdefault(key, {})[place] = [_plain(row[name]) for name in sweep.probes]
     rows = []
-    runs = {run_id: number for number, run_id in enumerate(sweep.runs.get("run_id", []))}
+    runs = {_output(row): number for number, row in enumerate(sweep.runs.to_dict("records"))}
     final = set(sweep.final_images.index)
     for index, row in sweep.images[sweep.images["role"] != "training"].iterrows():
         picture = pictures.number(row["path"])
@@ -179,7 +190,7 @@ def _images(sweep: Sweep, pictures: Pictures) -> list[dict[str, Any]]:
         if row["role"] in ("arm", "placebo"):
             entry |= {
                 "arm": sweep.arms.index(row["arm"]),
-                "run": runs[row["run_id"]],
+                "run": runs[_output(row)],
                 "seed": int(row["train_seed"]),
             }
         else:

@@ -280,7 +280,7 @@ def test_dark_scheme_darkens_the_page(browser, page):
 def test_markup_in_words_is_shown_as_words(browser, make_sweep_folder):
     folder = make_sweep_folder(seeds=1, images=1, claims=False)
     evil = "<img src=x onerror=document.title=1>"
-    for table in (folder.path / "base.csv", *folder.path.glob("*/images.csv")):
+    for table in (folder.path / "base.csv", *folder.path.glob("*/outputs/*/images.csv")):
         table.write_text(table.read_text().replace(",a dog,", f",{evil},"), encoding="utf-8")
     page = write_page(open_sweep(folder.name, folder.root), folder.path / "report" / "index.html")
     browser.open(page.as_uri())

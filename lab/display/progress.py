@@ -1,0 +1,44 @@
+"""What a run tells while it goes on, and who listens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+__all__ = ["LastStage", "Progress", "counter"]
+
+
+class Progress(Protocol):
+    """Where a run tells how far it is."""
+
+    def stage(self, run: str, name: str, total: int) -> None:
+        """Begin a stage of `total` parts."""
+
+    def advance(self, run: str, done: int, **figures: float) -> None:
+        """Say how many parts are done, with figures such as the loss."""
+
+
+class LastStage:
+    """Passes progress on and remembers the stage that was begun last.
+
+    Args:
+        progress: Where it is passed on to.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self.name = ""
+
+    def stage(self, run: str, name: str, total: int) -> None:
+        """Begin a stage."""
+        self.name = name
+        self._progress.stage(run, name, total)
+
+    def advance(self, run: str, done: int, **figures: float) -> None:
+        """Say how many parts are done."""
+        self._progress.advance(run, done, **figures)
+
+
+def counter(progress: Progress, run: str, before: int = 0) -> Callable[[int], None]:
+    """Return what tells a run's progress by the number of parts done since `before`."""
+    return lambda done: progress.advance(run, before + done)

@@ -1,0 +1,63 @@
+"""What is wrong with a run's settings beyond their own rules: what they point to is not there."""
+
+from __future__ import annotations
+
+from lab.core.errors import LabError, unknown
+from lab.core.project import PROJECT
+from lab.core.settings import find_mistakes
+from lab.dataset import Dataset, dataset_mistakes
+from lab.experiment.schema import RunConfig
+from lab.model.fingerprint import find_folder
+from lab.probe import PROBES
+from lab.probe.encoder_folder import SIMILARITY, encoder_mistakes
+from lab.probe.model import MODEL_PROBES
+
+__all__ = ["prior_mistakes", "run_mistakes"]
+
+
+def run_mistakes(config: RunConfig) -> list[str]:
+    """Return every mistake that can be seen before anything is written, one line each.
+
+    The settings' own rules, and what they point to: the dataset's recipe and the base model. What
+    a broken section points to is not looked at.
+    """
+    found = find_mistakes(config)
+    broken = {line.split(".")[0] for line in found}
+    if "dataset" not in broken:
+        found += dataset_mistakes(config.dataset, project=PROJECT)
+    if "model" not in broken:
+        try:
+            find_folder(config.model)
+        except LabError as error:
+            found += error.mistakes
+    if config.probe.encoder:
+        found += encoder_mistakes(config.probe.encoder)
+    return found + _probe_mistakes(config)
+
+
+def _probe_mistakes(config: RunConfig) -> list[str]:
+    """Return which probes are asked for that nothing measures, before hours are spent."""
+    names = config.probe.names
+    found = [f"probe.names: {unknown('probe', n, PROBES)}" for n in names if n not in PROBES]
+    always = {*MODEL_PROBES, *([SIMILARITY] if config.probe.encoder else [])}
+    known = {*PROBES, *always}
+    measured = {*names, *always} if names else known
+    for name, claim in config.experiment.claims.items():
+        prefix = f"experiment.claims.{name}"
+        for probe in claim.probes:
+            if probe not in known:
+                found.append(f"{prefix}: {unknown('probe', probe, known)}")
+            elif probe not in measured:
+                found.append(f"probe.names must hold {probe}, which {prefix} reads")
+    return found
+
+
+def prior_mistakes(config: RunConfig, dataset: Dataset) -> list[str]:
+    """Say when prior preservation is asked for and there is no image to preserve."""
+    own = any(example.role == "class" for example in dataset.examples)
+    if config.train.prior_weight == 0 or own or config.train.prior_prompts:
+        return []
+    return [
+        f"train.prior_weight must be 0 where no class images are: {config.dataset.name} has none "
+        f"and train.prior_prompts is empty, got {config.train.prior_weight:g}"
+    ]

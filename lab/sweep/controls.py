@@ -1,0 +1,97 @@
+"""Tables of what the arms are compared with: the base model, the placebo, the training images.
+
+Some probes compare an image with the training set. So each control is measured beside the training
+set of every arm that it controls, and the base model's images are those of the arm's own baseline.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from typing import Any
+
+from lab.core.names import file_name
+from lab.dataset import Dataset
+from lab.record.tables import BASE_IMAGES, PLACEBO_IMAGES, TRAINING_IMAGES
+from lab.run.base_images import base_images_there
+from lab.run.measure import measure_files
+from lab.run.spec import PlannedRun
+from lab.sample.request import base_requests, run_requests
+from lab.sweep.finished import Finished, unique_datasets
+
+__all__ = ["write_controls"]
+
+
+def write_controls(finished: Finished) -> None:
+    """Write the tables of controls and copy each arm's contact sheet."""
+    folder = finished.folder
+    BASE_IMAGES.write(folder.path, _base_rows(finished))
+    PLACEBO_IMAGES.write(folder.path, _placebo_rows(finished))
+    TRAINING_IMAGES.write(folder.path, _training_rows(finished))
+    folder.contact_sheets.mkdir(exist_ok=True)
+    for run in finished.planned:
+        if run.dataset:
+            sheet = folder.contact_sheets / f"{file_name(run.run.arm.label)}.png"
+            shutil.copyfile(run.dataset.contact_sheet, sheet)
+
+
+def _base_rows(finished: Finished) -> list[dict[str, Any]]:
+    """Measure each baseline beside the training sets of the arms that are compared with it."""
+    groups: dict[str, list[PlannedRun]] = {}
+    for run in finished.planned:
+        groups.setdefault(run.baseline_id, []).append(run)
+    rows = []
+    for baseline, runs in groups.items():
+        if not base_images_there(runs[0]):
+            continue
+        home = finished.places.base(runs[0].fingerprint).relative_to(finished.places.root)
+        drawn = [
+            {"role": item.role, "claim": item.claim, **item.row, "file": str(home / item.file)}
+            for item in base_requests(runs[0].config)
+        ]
+        measured = _beside_each(finished, unique_datasets(runs), drawn)
+        rows += [{"baseline": baseline, **row} for row in measured]
+    return rows
+
+
+def _placebo_rows(finished: Finished) -> list[dict[str, Any]]:
+    """Measure the placebo's images beside the training set of each arm."""
+    drawn = [
+        {
+            "run_id": run.run_id,
+            "output_id": run.output_id,
+            **item.row,
+            "file": str((run.folder.path / item.file).relative_to(finished.places.root)),
+        }
+        for run in finished.done("placebo")
+        for item in run_requests(run.config)
+        if item.step == run.config.train.num_steps
+    ]
+    arms = [run for run in finished.planned if run.run.arm.role == "arm"]
+    return _beside_each(finished, unique_datasets(arms), drawn) if drawn else []
+
+
+def _beside_each(
+    finished: Finished, datasets: Sequence[Dataset], rows: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    root, probe = finished.places.root, finished.sweep.probe
+    return [
+        {"dataset_hash": dataset.content_hash, **row}
+        for dataset in datasets
+        for row in measure_files(rows, root, probe, dataset)
+    ]
+
+
+def _training_rows(finished: Finished) -> list[dict[str, Any]]:
+    """Measure the images that were trained on."""
+    root, probe = finished.places.root, finished.sweep.probe
+    rows: list[dict[str, Any]] = []
+    for dataset in finished.datasets:
+        chosen = [item for item in dataset.examples if item.role == "instance"]
+        own = [
+            {"dataset_hash": dataset.content_hash, "image_index": index, "caption": item.caption,
+             "file": str(item.path.relative_to(root))}
+            for index, item in enumerate(chosen)
+        ]  # fmt: skip
+        rows += measure_files(own, root, probe, dataset)
+    return rows

@@ -1,0 +1,31 @@
+"""What a sweep would do, found without importing torch."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from lab.experiment.sweep import Sweep
+from lab.run.spec import find_training_set, plan_run
+from lab.sample.request import run_requests
+
+__all__ = ["print_plan"]
+
+
+def print_plan(sweep: Sweep) -> None:
+    """Print one line for each run, then a summary."""
+    from lab.display.terminal import print_rows
+
+    planned = [plan_run(run, find_training_set(run.config)) for run in sweep.runs]
+    counts = Counter(run.status for run in planned)
+    images = sorted({len(run_requests(run.config)) for run in planned})
+    print_rows(
+        f"{sweep.name}: {sweep.experiment.question}",
+        ("arm", "seed", "status", "run", "why"),
+        [
+            (run.run.arm.label, str(run.config.seed), run.status, run.run_id[:8], run.reason)
+            for run in planned
+        ],
+        f"{len(planned)} runs: "
+        + ", ".join(f"{number} {status}" for status, number in counts.items())
+        + f"; {' or '.join(map(str, images))} images each",
+    )

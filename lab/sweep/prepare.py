@@ -1,0 +1,121 @@
+"""Before the runs: datasets are built, every run is planned, what is missing becomes tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lab.core.errors import LabError, raise_if
+from lab.core.project import PROJECT
+from lab.dataset import Dataset, resolve_dataset
+from lab.experiment.schema import RunConfig
+from lab.experiment.sweep import Run, Sweep
+from lab.launch.resident import ResidentBase
+from lab.launch.task import Task
+from lab.record.places import Places
+from lab.run.base_images import base_images_there
+from lab.run.mistakes import prior_mistakes
+from lab.run.placebo import draw_placebo
+from lab.run.spec import PlannedRun, find_training_set, model_fingerprint, plan_run
+
+__all__ = ["BASE", "baseline_labels", "plan_tasks", "prepare"]
+
+BASE = "base"  # the label of the base model's images where all arms have the same
+
+
+def prepare(sweep: Sweep, resident: ResidentBase) -> list[PlannedRun]:
+    """Build every dataset of a sweep and plan its runs.
+
+    Args:
+        sweep: The sweep.
+        resident: Gives the base model that draws a placebo's images.
+
+    Raises:
+        LabError: With a line for each dataset that cannot be built; nothing is trained then.
+    """
+    datasets: list[Dataset] = []
+    mistakes: list[str] = []
+    for run in sweep.runs:
+        config = run.config
+        root = Places.of(config.paths).datasets
+        try:
+            datasets.append(
+                resolve_dataset(config.dataset, config.model.resolution_px, root, project=PROJECT)
+            )
+            mistakes += prior_mistakes(config, datasets[-1])
+        except LabError as error:
+            mistakes += error.mistakes
+    raise_if(list(dict.fromkeys(mistakes)))
+    return [
+        plan_run(run, _training_set(run, dataset, resident))
+        for run, dataset in zip(sweep.runs, datasets, strict=True)
+    ]
+
+
+def _training_set(run: Run, original: Dataset, resident: ResidentBase) -> Dataset:
+    """Return what a run is trained on: its dataset, or the placebo of it."""
+    config = run.config
+    if config.role == "arm":
+        return original
+    return find_training_set(config) or _placebo(config, original, resident)
+
+
+def _placebo(config: RunConfig, original: Dataset, resident: ResidentBase) -> Dataset:
+    """Draw the placebo of a dataset with the base model."""
+    from lab.sample.draw import draw_seeds
+
+    base = resident.get(config)
+    return draw_placebo(
+        config,
+        original,
+        model_fingerprint(config),
+        lambda prompt, seeds: draw_seeds(base, prompt, seeds, config),
+    )
+
+
+def plan_tasks(planned: Sequence[PlannedRun], labels: dict[str, str]) -> list[Task]:
+    """Return what is missing of a sweep, as tasks.
+
+    The images of the base model come first: whatever runs beside them need not wait for them in
+    the end. Runs that share what is trained are one task.
+
+    Args:
+        planned: The runs.
+        labels: From `baseline_labels`.
+    """
+    drawn_for = {run.baseline_id: run for run in reversed(planned)}
+    tasks = [
+        Task((drawn_for[baseline].run,), base=name.replace(BASE, "base model", 1))
+        for baseline, name in labels.items()
+        if not base_images_there(drawn_for[baseline])
+    ]
+    trained: dict[str, list[Run]] = {}
+    for run in planned:
+        if run.status != "DONE":
+            trained.setdefault(run.run_id, []).append(run.run)
+    return tasks + [Task(tuple(runs)) for runs in trained.values()]
+
+
+def baseline_labels(sweep: Sweep, planned: Sequence[PlannedRun]) -> dict[str, str]:
+    """Return the label of each baseline: `base`, or `base, guidance_scale=2` where there are more.
+
+    A baseline is what the base model itself draws for an arm. Arms that agree in base model and
+    sampling share it; a label names the levels in which baselines differ.
+    """
+    levels: dict[str, dict[str, set[str]]] = {}
+    for run in planned:
+        own = levels.setdefault(run.baseline_id, {key: set() for key in sweep.factors})
+        for key in own:
+            own[key].add(str(run.run.arm.levels.get(key)))
+    if len(levels) == 1:
+        return dict.fromkeys(levels, BASE)
+    telling = [
+        key
+        for key in sweep.factors
+        if all(len(own[key]) == 1 for own in levels.values())
+        and key.split(".")[0] in ("sample", "model")
+    ]
+    words = {
+        baseline: [f"{key.rsplit('.', 1)[-1]}={min(own[key])}" for key in telling]
+        for baseline, own in levels.items()
+    }
+    return {baseline: ", ".join([BASE, *own]) for baseline, own in words.items()}

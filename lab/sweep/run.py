@@ -1,0 +1,102 @@
+"""A sweep from its question to its answer: prepare, launch, conclude.
+
+A run that fails is recorded and the others go on. Nothing here imports torch before the first run
+that needs it, so a finished sweep is recognised in a second.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from lab.core.lock import exclusive
+from lab.display.pace import Stopwatch
+from lab.experiment.sweep import Sweep
+from lab.launch.resident import ResidentBase
+from lab.launch.task import Launcher, Outcome
+from lab.record.places import Places
+from lab.run.spec import PlannedRun
+from lab.sweep.finished import Finished
+from lab.sweep.prepare import baseline_labels, plan_tasks, prepare
+
+if TYPE_CHECKING:
+    from lab.display.terminal import SweepDisplay
+
+__all__ = ["run_sweep"]
+
+
+def run_sweep(sweep: Sweep, launcher: Launcher) -> list[Outcome]:
+    """Do what is missing of a sweep, then compare its arms.
+
+    Args:
+        sweep: The sweep, without mistakes.
+        launcher: Carries its tasks out.
+
+    Returns:
+        An outcome for each run in their order; behind them those of base-model images that were
+        drawn, and of the comparison.
+
+    Raises:
+        LabError: If a dataset cannot be built or another sweep holds the folder; nothing has been
+            written then.
+    """
+    from lab.display.terminal import SweepDisplay
+    from lab.sweep.conclude import conclude, print_conclusion
+    from lab.tracking.live import LiveMirror
+
+    places, watch, began = Places.of(sweep.paths), Stopwatch(), time.time()
+    folder = places.experiment(sweep.name)
+    with exclusive(folder):
+        resident = ResidentBase()
+        with watch.stage("datasets"):
+            planned = prepare(sweep, resident)
+        by_name = {run.name: run for run in planned}
+        with SweepDisplay(sweep.name, list(by_name)) as display:
+            mirror = LiveMirror(sweep.tracking, places.root, display.say)
+            mirror.prepare()
+            outcomes: dict[str, Outcome] = {}
+            for outcome in _outcomes(sweep, planned, launcher, resident, display, watch):
+                outcomes[outcome.name] = outcome
+                if outcome.name in by_name:
+                    with watch.stage("MLflow"):
+                        mirror.run(by_name[outcome.name].output)
+            finished = Finished(sweep, planned, outcomes, began)
+            compared = conclude(finished, display, watch)
+            with watch.stage("MLflow"):
+                mirror.sweep(finished.folder)
+            spent = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in watch.seconds.items())
+            display.say(f"time        {spent}")
+        if not compared.failed:
+            print_conclusion(folder)
+    others = [outcome for name, outcome in outcomes.items() if name not in by_name]
+    return [*(outcomes[name] for name in by_name), *others, compared]
+
+
+def _outcomes(
+    sweep: Sweep,
+    planned: list[PlannedRun],
+    launcher: Launcher,
+    resident: ResidentBase,
+    display: SweepDisplay,
+    watch: Stopwatch,
+) -> Iterator[Outcome]:
+    """Yield the outcome of every run: those done before first, the others as they end."""
+    for run in planned:
+        if run.status == "DONE":
+            yield _shown(Outcome(run.name, "SKIPPED", "done before"), display)
+    tasks = plan_tasks(planned, baseline_labels(sweep, planned))
+    if not tasks:
+        return
+    ended = launcher.launch(tasks, resident, display)
+    while True:
+        with watch.stage("runs"):
+            outcome = next(ended, None)
+        if outcome is None:
+            return
+        yield _shown(outcome, display)
+
+
+def _shown(outcome: Outcome, display: SweepDisplay) -> Outcome:
+    display.finish(outcome.name, outcome.status, outcome.reason)
+    return outcome
