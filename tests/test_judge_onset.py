@@ -9,7 +9,9 @@ import pytest
 from lab.experiment.schema import ClaimConfig
 from lab.judge import crossed, judge
 from lab.judge.curve import Curve, claim_curve, onset, page_p
-from lab.judge.onset import dose_tables, find_onset, log_onset_table
+from lab.judge.dose_tables import dose_tables
+from lab.judge.onset import find_onset, log_onset_table
+from lab.judge.question import Question
 
 STEPS = (25, 50, 100, 200)
 COLOUR = ClaimConfig(statement="colour", probe="hue_mass/red", prompts="trigger")
@@ -171,7 +173,7 @@ def test_a_curve_reads_the_same_generation_seeds_at_every_dose():
     frame = world(20, 80)
     lost = frame["step"].eq(50) & frame["generation_seed"].eq(3) & frame["role"].eq("arm")
     frame.loc[lost, "value"] = np.nan
-    curve = claim_curve(frame, "colour", COLOUR, "main", checks(frame), "step")
+    curve = claim_curve(Question("colour", COLOUR, "main"), frame, checks(frame), "step")
     assert 3 not in curve.generation_seeds
     assert curve.differences.shape == (4, 5, 15)
 

@@ -10,9 +10,9 @@ import pandas as pd
 from scipy.optimize import isotonic_regression
 from scipy.stats import page_trend_test
 
-from lab.experiment.schema import ClaimConfig
+from lab.core import roles
 from lab.judge.evidence import Evidence, build_evidence
-from lab.judge.values import claim_values, twin_of
+from lab.judge.question import Question
 
 __all__ = ["Curve", "claim_curve", "onset", "page_p"]
 
@@ -51,21 +51,14 @@ class Curve:
 
 
 def claim_curve(
-    measurements: pd.DataFrame,
-    name: str,
-    claim: ClaimConfig,
-    arm: str,
-    checks: pd.DataFrame,
-    dose: str,
+    question: Question, measurements: pd.DataFrame, checks: pd.DataFrame, dose: str
 ) -> Curve | None:
     """Read a claim in one arm at every dose.
 
     Args:
+        question: The arm, and a claim without `support`.
         measurements: The long table of `lab.judge.judge` with a column `step`, at every training
             step, or at every weight.
-        name: The claim's name.
-        claim: A claim without `support`.
-        arm: The arm's label.
         checks: The manipulation check.
         dose: `step`, read at weight 1, or `weight`, read at the steps that are there.
 
@@ -75,16 +68,15 @@ def claim_curve(
     Raises:
         LabError: If an image or a control that the claim needs is missing.
     """
-    drawn = measurements["role"] == "arm"
-    doses = sorted(measurements.loc[drawn & (measurements["arm"] == arm), dose].dropna().unique())
+    drawn = measurements["role"] == roles.ARM
+    of_arm = drawn & (measurements["arm"] == question.arm)
+    doses = sorted(measurements.loc[of_arm, dose].dropna().unique())
     evidence = []
     for level in doses:
         chosen = measurements[~drawn | (measurements[dose] == level)]
         if dose == "weight":  # evidence is read at weight 1
-            chosen = chosen.assign(weight=chosen["weight"].mask(chosen["role"] == "arm", 1.0))
-        values = claim_values(chosen, name, claim)
-        twin = twin_of(chosen, name, claim, arm)
-        evidence.append(build_evidence(name, claim, arm, values, checks, np.nan, twin))
+            chosen = chosen.assign(weight=chosen["weight"].mask(chosen["role"] == roles.ARM, 1.0))
+        evidence.append(build_evidence(question, chosen, checks))
     read = [set(item.cells.generation_seeds) for item in evidence]
     common = tuple(sorted(set.intersection(*read))) if read else ()
     if not common or not all(item.measurable for item in evidence):

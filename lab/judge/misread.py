@@ -2,9 +2,41 @@
 
 from __future__ import annotations
 
+import pandas as pd
 from scipy import stats
 
-__all__ = ["upper_bound"]
+from lab.core import roles
+from lab.experiment.claim import ClaimConfig
+from lab.judge.values import outside_support
+from lab.probe.misread import count_misreads
+
+__all__ = ["misread_rate", "upper_bound"]
+
+
+def misread_rate(measurements: pd.DataFrame, claim: ClaimConfig, arm: str) -> float:
+    """Return the upper bound of the rate at which a probe reads a value outside the support.
+
+    It comes from rendered pictures where the probe has them, else from the training images, whose
+    values are known to be inside. Training images that are misread more often raise it.
+
+    Args:
+        measurements: The long table of `lab.judge.judge`.
+        claim: A claim with `support`.
+        arm: The arm whose training images are counted; all of them where none carries its label.
+    """
+    training = measurements["role"] == roles.TRAINING
+    rows = measurements[training & (measurements["probe"] == claim.probe)]
+    own = rows[rows["arm"] == arm]
+    values = (rows if own.empty else own)["value"].dropna().to_numpy()
+    wrong = int(outside_support(values, claim).sum())
+    # Beyond the support is misread from anything up to it: a single object is a grid of one.
+    up_to_support = range(1, round(max(claim.support)) + 1)
+    true = up_to_support if claim.kind == "generalised" else claim.support
+    rendered = count_misreads(claim.probe, tuple(true), lambda read: outside_support(read, claim))
+    if rendered is None:
+        return upper_bound(wrong, len(values))
+    observed = wrong / len(values) if len(values) else 0.0
+    return max(upper_bound(*rendered), observed)
 
 
 def upper_bound(num_wrong: int, num_read: int, level: float = 0.95) -> float:

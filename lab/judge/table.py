@@ -9,25 +9,23 @@ import pandas as pd
 from scipy import stats
 
 from lab.core.errors import LabError, raise_if
-from lab.experiment.schema import ClaimConfig
-from lab.judge.crossed import Crossed
+from lab.core.roles import ARM, IMAGE_ROLES
+from lab.experiment.claim import ClaimConfig
 from lab.judge.effect import improvement_probability
-from lab.judge.evidence import Evidence, build_evidence
-from lab.judge.misread import upper_bound
+from lab.judge.evidence import Analysis, Evidence, build_evidence
 from lab.judge.multiplicity import (
     benjamini_hochberg_level,
     holm_adjusted,
     holm_levels,
 )
 from lab.judge.onset import earlier_evidence
-from lab.judge.ratio import LearningIndex
+from lab.judge.question import ask, questions
 from lab.judge.sign_flip import MAX_EXACT_SEEDS, sign_flip_p
 from lab.judge.thresholds import ALPHA
-from lab.judge.values import COLUMNS, claim_arms, claim_values, outside_support, twin_of
+from lab.judge.values import COLUMNS
 from lab.judge.verdict import Decision, Verdict, decide, thresholds_text
 from lab.probe import PROBES
 from lab.probe.alarm import false_alarms
-from lab.probe.misread import count_misreads
 from lab.probe.model import MODEL_PROBES
 
 __all__ = ["judge"]
@@ -39,7 +37,6 @@ _OTHER_UNITS = {
     "earlier": "doublings of the training steps",
 }
 CHECK_COLUMNS = ("arm", "train_seed", "loss_adapter", "loss_base")
-ROLES = ("arm", "base", "ceiling", "placebo", "training")
 
 
 def judge(
@@ -90,12 +87,11 @@ def judge(
                 evidence += _earlier(
                     measurements if steps is None else steps, name, claims, checks
                 )
-                continue
-            values = claim_values(measurements, name, claim)
-            for arm in claim_arms(measurements, name, claim):
-                rate = _misread_rate(measurements, claim, arm) if claim.support else np.nan
-                twin = twin_of(measurements, name, claim, arm)
-                evidence.append(build_evidence(name, claim, arm, values, checks, rate, twin))
+            else:
+                evidence += [
+                    build_evidence(question, measurements, checks)
+                    for question in questions(measurements, name, claim)
+                ]
         except LabError as error:
             mistakes += error.mistakes
     raise_if(mistakes)
@@ -114,9 +110,10 @@ def _earlier(
 ) -> list[Evidence]:
     if "step" not in steps.columns:
         raise LabError(f"claim {name}: measurements must have the column step")
+    than = claims[name].than
     return [
-        earlier_evidence(steps, name, claims, arm, checks)
-        for arm in claim_arms(steps, name, claims[name])
+        earlier_evidence(own, ask(steps, than, claims[than], own.arm), steps, checks)
+        for own in questions(steps, name, claims[name])
     ]
 
 
@@ -134,11 +131,11 @@ def _check_frames(measurements: pd.DataFrame, checks: pd.DataFrame) -> None:
     ]
     raise_if(mistakes)
     mistakes += [
-        f"role must be one of {', '.join(ROLES)}, got {role!r}"
+        f"role must be one of {', '.join(IMAGE_ROLES)}, got {role!r}"
         for role in measurements["role"].unique()
-        if role not in ROLES
+        if role not in IMAGE_ROLES
     ]
-    arms = measurements[measurements["role"] == "arm"]
+    arms = measurements[measurements["role"] == ARM]
     expected = set(arms["train_seed"])
     for arm, rows in arms.groupby("arm", sort=False):
         lacking = sorted(expected - set(rows["train_seed"]))
@@ -148,36 +145,13 @@ def _check_frames(measurements: pd.DataFrame, checks: pd.DataFrame) -> None:
     raise_if(mistakes)
 
 
-def _misread_rate(measurements: pd.DataFrame, claim: ClaimConfig, arm: str) -> float:
-    """Return the upper bound of the rate at which a probe reads a value outside the support.
-
-    It comes from rendered pictures where the probe has them, else from the training images, whose
-    values are known to be inside. Training images that are misread more often raise it.
-    """
-    rows = measurements[
-        (measurements["role"] == "training") & (measurements["probe"] == claim.probe)
-    ]
-    own = rows[rows["arm"] == arm]
-    values = (rows if own.empty else own)["value"].dropna().to_numpy()
-    wrong = int(outside_support(values, claim).sum())
-    # Beyond the support is misread from anything up to it: a single object is a grid of one.
-    true = (
-        range(1, round(max(claim.support)) + 1) if claim.kind == "generalised" else claim.support
-    )
-    rendered = count_misreads(claim.probe, tuple(true), lambda read: outside_support(read, claim))
-    if rendered is None:
-        return upper_bound(wrong, len(values))
-    observed = wrong / len(values) if len(values) else 0.0
-    return max(upper_bound(*rendered), observed)
-
-
 def _adjust(evidence: list[Evidence]) -> tuple[np.ndarray, np.ndarray]:
     """Return each piece of evidence's interval level and adjusted p (NaN where untested)."""
     levels, adjusted = np.full(len(evidence), 1 - ALPHA), np.full(len(evidence), np.nan)
     p = np.array([e.p_value for e in evidence])
     tested = np.isfinite(p)
     primary = np.array([e.claim.primary for e in evidence], dtype=bool)
-    arms = np.array([e.arm for e in evidence], dtype=object)
+    arms = np.array([e.question.arm for e in evidence], dtype=object)
     for arm in dict.fromkeys(arms):
         family = tested & primary & (arms == arm)
         levels[family], adjusted[family] = holm_levels(p[family], ALPHA), holm_adjusted(p[family])
@@ -197,9 +171,9 @@ def _row(evidence: Evidence, decision: Decision, level: float, p: float) -> dict
     known = {**PROBES, **MODEL_PROBES}.get(claim.probes[0]) if not claim.joint else None
     exact = 2 <= len(differences) <= MAX_EXACT_SEEDS and differences.size > 0
     return {
-        "claim": evidence.name,
+        "claim": evidence.question.name,
         "statement": claim.statement,
-        "arm": evidence.arm,
+        "arm": evidence.question.arm,
         "verdict": str(decision.verdict),
         "learning_index": index,
         "li_low": index_low,
@@ -227,9 +201,7 @@ def _row(evidence: Evidence, decision: Decision, level: float, p: float) -> dict
     }
 
 
-def _estimate(
-    analysis: Crossed | LearningIndex | None, level: float
-) -> tuple[float, float, float]:
+def _estimate(analysis: Analysis | None, level: float) -> tuple[float, float, float]:
     if analysis is None:
         return np.nan, np.nan, np.nan
     low, high = analysis.interval(level)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from lab.core.errors import LabError
 from lab.experiment.schema import ClaimConfig
-from lab.judge.onset import dose_tables
+from lab.judge.dose_tables import dose_tables
 from lab.judge.values import absent_arms
 from lab.record.tables import DOSE, ONSET
 from lab.report.curves import learning_curves

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from lab.core.errors import LabError
-from lab.experiment.schema import ClaimConfig
+from lab.experiment.claim import ClaimConfig
 from lab.judge import judge
 from lab.judge.evidence import build_evidence
-from lab.judge.values import claim_values, twin_of
+from lab.judge.question import Question, ask
 from lab.results.sweep import Sweep
 
 __all__ = ["seed_effects", "unasked_effects"]
@@ -41,12 +41,9 @@ def seed_effects(sweep: Sweep) -> pd.DataFrame:
         claim = claims[str(name)]
         if claim.kind == "earlier":  # read on training steps, not on the way to the training set
             continue
-        values = claim_values(sweep.measurements, str(name), claim)
         for arm in verdicts["arm"]:
-            twin = twin_of(sweep.measurements, str(name), claim, arm)
-            evidence = build_evidence(
-                str(name), claim, arm, values, sweep.checks, float("nan"), twin
-            )
+            question = ask(sweep.measurements, str(name), claim, arm)
+            evidence = build_evidence(question, sweep.measurements, sweep.checks)
             if evidence.cells.differences.size == 0:  # nothing could be read in any pair of images
                 continue
             if claim.on_index and not evidence.measurable:  # the base is as the training set is
@@ -93,8 +90,7 @@ def unasked_effects(sweep: Sweep) -> pd.DataFrame:
 
 def _target(sweep: Sweep, name: str, claim: ClaimConfig, arm: str) -> float | None:
     """Return what the arm's training images have of a claim; None where nothing is aimed at."""
-    values = claim_values(sweep.measurements, name, claim)
-    evidence = build_evidence(name, claim, arm, values, sweep.checks, float("nan"))
+    evidence = build_evidence(Question(name, claim, arm), sweep.measurements, sweep.checks)
     target = evidence.scale + evidence.cells.base.mean() if evidence.cells.base.size else np.nan
     return float(target) if np.isfinite(target) else None
 

@@ -73,7 +73,7 @@ class Sweep:
             `lab.probe.diversity`); empty before the sweep was reported.
         verdicts: The frame of `lab.judge`, empty before the sweep was judged.
         doses: How far each claim went in each arm, by training step and adapter weight; empty
-            where there is one of both (see `lab.judge.onset.dose_tables`).
+            where there is one of both (see `lab.judge.dose_tables.dose_tables`).
         onsets: After how many training steps each claim is learned in each arm; as `doses`.
         variances: The share of each random stream in the noise between trainings, where the
             arms free one stream each (see `lab.report.variance.variance_table`).

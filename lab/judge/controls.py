@@ -1,0 +1,183 @@
+"""What stands beside an arm's shift: training set, ceiling, placebo, dose and fit.
+
+`values` is in every function the table of `lab.judge.values.claim_values`: one value per image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from lab.core import roles
+from lab.core.errors import LabError
+from lab.judge.cells import Cells
+from lab.judge.crossed import crossed
+from lab.judge.dose import rises_with_weight
+from lab.judge.effect import measurable
+from lab.judge.question import Question
+from lab.judge.shift import of_role, placebo_shift
+from lab.judge.thresholds import LEAKED_INDEX
+
+__all__ = [
+    "Placebo",
+    "Scale",
+    "ceiling_effect",
+    "dose_rises",
+    "placebo_effect",
+    "scale_of",
+    "undertrained_seeds",
+]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The scale that shifts are read on, from the base model (0) to the training set (1).
+
+    Args:
+        training: The training set's mean or the claim's `target`, in the probe's unit; NaN for a
+            claim that does not need it.
+        distance: `training` minus the base model's mean; NaN as `training`.
+        measurable: Whether it differs from 0 by more than 3 standard errors.
+        unit: What a shift is divided by: the distance, 1 for a claim in the probe's own unit, NaN
+            where the base is as the training set is.
+    """
+
+    training: float
+    distance: float
+    measurable: bool
+    unit: float
+
+
+@dataclass(frozen=True)
+class Placebo:
+    """The same training on the base model's own images.
+
+    Args:
+        index: Its learning index towards the arm's training set.
+        shows: Whether its interval lies above 0 and its index reaches `LEAKED_INDEX`.
+    """
+
+    index: float
+    shows: bool
+
+
+def scale_of(values: pd.DataFrame, question: Question, base: np.ndarray) -> Scale:
+    """Return the scale that a question's shifts are read on.
+
+    Args:
+        values: One value per image.
+        question: What is asked.
+        base: The base model's values, shape `(G,)`.
+
+    Raises:
+        LabError: If no training image could be read.
+    """
+    claim = question.claim
+    if not claim.needs_training:
+        return Scale(training=np.nan, distance=np.nan, measurable=True, unit=1.0)
+    training = _training_mean(values, question) if claim.target is None else claim.target
+    if base.size < 2:
+        return Scale(training, distance=np.nan, measurable=True, unit=np.nan)
+    distance, differs = training - float(base.mean()), measurable(base, training)
+    return Scale(training, distance, differs, unit=distance if differs else np.nan)
+
+
+def _training_mean(values: pd.DataFrame, question: Question) -> float:
+    """Return the mean over the images captioned with one of the claim's prompts, or over all."""
+    claim = question.claim
+    rows = of_role(values, roles.TRAINING, question.arm)
+    drawn = (values["role"] == roles.ARM) & (values["prompt_set"] == claim.prompts)
+    captioned = rows[rows["prompt"].isin(values.loc[drawn, "prompt"].unique())]
+    chosen = (rows if captioned.empty else captioned)["value"].dropna()
+    if chosen.empty:
+        raise LabError(f"{question}: no training image has a value of {', '.join(claim.probes)}")
+    return float(chosen.mean())
+
+
+def ceiling_effect(
+    values: pd.DataFrame, question: Question, cells: Cells, scale: Scale
+) -> float | None:
+    """Return how far the outright prompts take the base model, on the scale of the question.
+
+    Returns:
+        None for a claim without such prompts, NaN if no image of theirs could be read.
+
+    Raises:
+        LabError: If a prompt has no images.
+    """
+    claim = question.claim
+    if not claim.ceiling:
+        return None
+    rows = of_role(values, roles.CEILING, question.arm)
+    lacking = [prompt for prompt in claim.ceiling if prompt not in set(rows["prompt"])]
+    if lacking:
+        raise LabError(f"{question}: no ceiling images for {', '.join(map(repr, lacking))}")
+    reached = rows.loc[rows["prompt"].isin(claim.ceiling), "value"].mean()
+    return float((reached - cells.base.mean()) / scale.unit) if cells.base.size else np.nan
+
+
+def placebo_effect(values: pd.DataFrame, question: Question, scale: Scale) -> Placebo | None:
+    """Return what the placebo shows on the scale of the question; None where there is none.
+
+    A claim with a twin has none: what any training does is in the twin as well, and is subtracted
+    with it.
+
+    Raises:
+        LabError: If an image of the placebo is missing or there twice.
+    """
+    cells = None if question.twin else placebo_shift(values, question)
+    if cells is None:
+        return None
+    table = cells.differences / scale.unit
+    if min(table.shape) < 2 or np.isnan(scale.unit):
+        index = float(table.mean()) if table.size else np.nan
+        return Placebo(index, shows=index >= LEAKED_INDEX)
+    analysis = crossed(table)
+    index = float(analysis.mean)
+    return Placebo(index, shows=index >= LEAKED_INDEX and float(analysis.interval()[0]) > 0)
+
+
+def dose_rises(shifts: Mapping[float, Cells], scale: Scale) -> bool | None:
+    """Say whether the shift rises with the adapter's weight; None where it cannot be said.
+
+    Args:
+        shifts: The arm's shift by adapter weight; 1 is among them.
+        scale: What the shifts are read on.
+    """
+    if not scale.measurable:
+        return None
+    readable = set.intersection(*(set(cells.generation_seeds) for cells in shifts.values()))
+    tables = {
+        weight: cells.differences[:, [seed in readable for seed in cells.generation_seeds]]
+        / scale.unit
+        for weight, cells in shifts.items()
+    }
+    if len(tables) < 2 or min(tables[1.0].shape) < 2:
+        return None
+    return rises_with_weight(tables)
+
+
+def undertrained_seeds(
+    checks: pd.DataFrame, question: Question, train_seeds: Sequence[int]
+) -> tuple[int, ...]:
+    """Return the training seeds whose loss on the training images is not below the base model's.
+
+    Args:
+        checks: Manipulation check: `arm`, `train_seed`, `loss_adapter`, `loss_base`.
+        question: What is asked.
+        train_seeds: The seeds that were trained.
+
+    Raises:
+        LabError: If a training seed has no check.
+    """
+    rows = checks[checks["arm"] == question.arm].set_index("train_seed")
+    lacking = [seed for seed in train_seeds if seed not in rows.index]
+    if lacking:
+        raise LabError(
+            f"{question}: no manipulation check for train seeds {', '.join(map(str, lacking))}"
+        )
+    rows = rows.loc[list(train_seeds)]
+    return tuple(int(seed) for seed in rows.index[~(rows["loss_adapter"] < rows["loss_base"])])

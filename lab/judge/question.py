@@ -1,0 +1,62 @@
+"""What is asked: one claim of one arm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from lab.experiment.claim import ClaimConfig
+from lab.judge.values import claim_arms, twin_of
+
+__all__ = ["Question", "ask", "questions"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """One claim, asked of one arm.
+
+    Args:
+        name: The claim's name.
+        claim: The claim.
+        arm: The arm's label.
+        twin: The label of the arm whose shift is subtracted; None where none is.
+    """
+
+    name: str
+    claim: ClaimConfig
+    arm: str
+    twin: str | None = None
+
+    def __str__(self) -> str:
+        return f"claim {self.name}, arm {self.arm}"
+
+
+def ask(measurements: pd.DataFrame, name: str, claim: ClaimConfig, arm: str) -> Question:
+    """Return what a claim asks of one arm.
+
+    Args:
+        measurements: The long table of `lab.judge.judge`.
+        name: The claim's name.
+        claim: The claim.
+        arm: The arm's label.
+
+    Raises:
+        LabError: If the claim has a twin and not exactly one arm is the twin of this one.
+    """
+    return Question(name, claim, arm, twin_of(measurements, name, claim, arm))
+
+
+def questions(measurements: pd.DataFrame, name: str, claim: ClaimConfig) -> list[Question]:
+    """Return what a claim asks: one question for every arm that it speaks of.
+
+    Args:
+        measurements: The long table of `lab.judge.judge`.
+        name: The claim's name.
+        claim: The claim.
+
+    Raises:
+        LabError: If no arm has the claim's levels, or not exactly one is the twin of an arm.
+    """
+    arms = claim_arms(measurements, name, claim)
+    return [ask(measurements, name, claim, arm) for arm in arms]
