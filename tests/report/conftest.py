@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import re
+from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image, ImageDraw
 
-from lab.experiment.schema import ClaimConfig
+from lab.experiment.arms import Arm
+from lab.experiment.schema import ClaimConfig, RunConfig
 from lab.judge import judge
+from lab.record.documents import About, Checks, Done, Failure, RunEntry, SweepRecord
+from lab.record.places import Places
+from lab.record.sweep_folder import SweepFolder
+from lab.record.tables import (
+    BASE_IMAGES,
+    BINDING,
+    DRIFT,
+    IMAGES,
+    TRAINING_IMAGES,
+    TRAINING_LOG,
+    VERDICTS,
+)
 from lab.results.sweep import open_sweep
 
 HUES = {"red": (214, 48, 49), "green": (39, 174, 96), "blue": (41, 98, 214)}
@@ -24,9 +37,10 @@ PROMPTS = {
     "neutral": ["a dog", ""],
 }
 CEILING = "a bright green monster on white"
-FACTOR = "dataset.tags.template"
-ARMS = {"template=monster": "monster", "template={colour} monster": "{colour} monster"}
-COLOURED = "template={colour} monster"
+FACTOR, GUIDANCE = "dataset.tags.template", "sample.guidance_scale"
+PLAIN, COLOURED = "monster", "{colour} monster"
+DATASETS = {PLAIN: "d0", COLOURED: "d1"}
+OUTPUT, COMMIT = "0123abcd", "0123456789abcdef"
 
 
 def claim(statement, probe, prompts, kind="learned", **more):
@@ -42,7 +56,7 @@ CLAIMS = {
         "tagged",
         matched={f"{name} monster": f"hue_mass/{name}" for name in HUES}
         | {CEILING: "hue_mass/green"},
-        arm={FACTOR: "{colour} monster"},
+        arm={FACTOR: COLOURED},
         ceiling=[CEILING],
         article="learned with colour tags",
     ),
@@ -100,185 +114,207 @@ def model_picture(prompt, seed, size, body, shape="monster", lighter=0):
     return draw_picture(rng, size, body, background, shape)
 
 
-def adapter_picture(prompt, seed, train_seed, tagged, weight, size):
+def adapter_picture(prompt, seed, train_seed, tagged, weight, size, lighter=0):
     body = BODIES[seed % 5]
     if "monster" not in prompt or weight < 0.25:
-        return model_picture(prompt, seed, size, body)
+        return model_picture(prompt, seed, size, body, lighter=lighter)
     place = (seed + train_seed) % 3
     asked = [colour for colour in HUES if colour in prompt]
     colour = asked[0] if asked and tagged else list(HUES)[place]
     shape = SHAPES[place] if (seed + train_seed) % 4 else "monster"
-    lighter = int(30 * weight) + 3 * train_seed
+    lighter += int(30 * weight) + 3 * train_seed
     return model_picture(prompt, seed, size, HUES[colour], shape, lighter)
 
 
-class SweepFolder:
-    """Writes the files of a sweep; `path` is the experiment's folder."""
+def picture_file(name, prompt, seed):
+    return Path(f"{name}-{re.sub('[^a-z]', '-', prompt)}", f"{seed:04d}.png")
 
-    def __init__(
-        self, root, seeds=3, images=4, size=64, weights=(1.0,), failed=False, claims=True,
-        steps=(300,),
-    ):  # fmt: skip
-        self.root, self.images, self.size, self.weights = root, images, size, weights
-        self.steps = steps
+
+@dataclass
+class DrawnSweep:
+    """Writes the files of a sweep as production does; `path` is the experiment's folder.
+
+    With levels of guidance there is an arm for each of them and each template, and the base model
+    draws a lighter background at each: every level is a baseline of its own.
+    """
+
+    root: Path
+    seeds: int = 3
+    images: int = 4
+    size: int = 64
+    weights: tuple[float, ...] = (1.0,)
+    steps: tuple[int, ...] = (300,)
+    guidance: tuple[float, ...] = ()
+    failed: bool = False
+    claims: bool | dict = True
+
+    def __post_init__(self):
         self.name = "base_monster_colored"
-        self.path = root / self.name
-        self.path.mkdir(parents=True)
-        self.claims = CLAIMS if claims else {}
-        self.runs = [
-            {"run_id": f"{arm:04d}{seed:04d}abcdef01", "arm": label, "seed": seed}
-            for arm, label in enumerate(ARMS)
-            for seed in range(seeds)
-        ]
-        for run in self.runs:
-            run |= {"status": "DONE", "reason": ""}
-        if failed:
-            reason = "the loss became NaN at step 42"
-            run = {"run_id": "f" * 16, "arm": COLOURED, "seed": seeds}
-            self.runs.append(run | {"status": "FAILED", "reason": reason})
+        self.folder = SweepFolder(Places(self.root).experiment(self.name))
+        self.path = self.folder.path
+        self.claims = CLAIMS if self.claims else {}
+        self.factors = {FACTOR: list(DATASETS)}
+        self.baselines = {"b0": "base"}
+        if self.guidance:
+            self.factors[GUIDANCE] = list(self.guidance)
+            names = (f"base, guidance_scale={level}" for level in self.guidance)
+            self.baselines = {f"b{place}": name for place, name in enumerate(names)}
+        self.arms = [self._arm(levels) for levels in product(*self.factors.values())]
+
+    def _arm(self, levels):
+        own = dict(zip(self.factors, levels, strict=True))
+        words = [f"{key.rsplit('.', 1)[-1]}={level}" for key, level in own.items()]
+        return Arm(", ".join(words), own, others=own)
+
+    def write(self):
+        runs = [(arm, seed, "") for arm in self.arms for seed in range(self.seeds)]
+        if self.failed:
+            runs.append((self.arms[-1], self.seeds, "the loss became NaN at step 42"))
+        record = SweepRecord(
+            experiment=self.name,
+            question="What do colour tags in the captions change?",
+            factors=self.factors,
+            arms=[asdict(arm) for arm in self.arms],
+            baselines=self.baselines,
+            runs=[self._write_run(*run) for run in runs],
+            prompts=PROMPTS,
+            claims=self.claims,
+            git_commit=COMMIT,
+            started="2026-01-02T10:00:00+00:00",
+            finished="2026-01-02T10:09:30+00:00",
+            stage_seconds={"train": 300.0, "sample": 200.0},
+            command="python -m lab --multirun experiment=base_monster_colored",
+        )
+        record.write(self.path)
         self._write_training()
-        self._write_base()
-        for run in self.runs:
-            self._write_run(run)
-        self._write_record()
+        BASE_IMAGES.write(self.path, [row for b in self.baselines for row in self._base_rows(b)])
         if self.claims:
-            self._write_verdicts()
+            sweep = open_sweep(self.name, self.root)
+            claims = {name: ClaimConfig(**settings) for name, settings in self.claims.items()}
+            verdicts = judge(sweep.measurements, claims, checks=sweep.checks)
+            VERDICTS.write_frame(self.path, verdicts)
+        return self
 
-    def _json(self, path, value):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(value))
-
-    def _save(self, image, root, file, **columns):
-        path = Path(root, file)
+    def _save(self, image, home, file, **columns):
+        path = home / file
         path.parent.mkdir(parents=True, exist_ok=True)
         image.save(path)
-        return {**columns, "file": file, **measure(image)}
-
-    def _file(self, folder, name, prompt, seed):
-        return f"{folder}/{name}-{re.sub('[^a-z]', '-', prompt)}/{seed:04d}.png"
+        return {**columns, "file": str(file), **measure(image)}
 
     def _prompts(self):
         return [(name, prompt) for name in PROMPTS for prompt in PROMPTS[name]]
 
-    def _write_record(self):
-        record = {
-            "experiment": self.name,
-            "question": "What do colour tags in the captions change?",
-            "factors": {FACTOR: list(ARMS.values())},
-            "arms": [{"label": label, "levels": {FACTOR: level}} for label, level in ARMS.items()],
-            "runs": self.runs,
-            "prompts": PROMPTS,
-            "claims": self.claims,
-            "git_commit": "0123456789abcdef",
-            "started": "2026-01-02T10:00:00+00:00",
-            "finished": "2026-01-02T10:09:30+00:00",
-            "stage_seconds": {"train": 300.0, "sample": 200.0},
-            "command": "python -m lab --multirun experiment=base_monster_colored",
-        }
-        self._json(self.path / "sweep.json", record)
+    def _baseline(self, arm):
+        level = arm.levels.get(GUIDANCE)
+        return list(self.baselines)[self.guidance.index(level) if self.guidance else 0]
 
-    def _write_verdicts(self):
-        sweep = open_sweep(self.name, self.root)
-        claims = {name: ClaimConfig(**settings) for name, settings in self.claims.items()}
-        verdicts = judge(sweep.measurements, claims, checks=sweep.checks)
-        verdicts.to_csv(self.path / "verdicts.csv", index=False)
+    def _lighter(self, baseline):
+        return 20 * list(self.baselines).index(baseline)
 
     def _write_training(self):
-        rows = []
-        for dataset in ("d0", "d1"):
+        rows, places = [], Places(self.root)
+        for template, dataset in DATASETS.items():
             for index, (colour, shape) in enumerate(zip(HUES, SHAPES, strict=True)):
                 rng = np.random.default_rng(index)
                 picture = draw_picture(rng, self.size, HUES[colour], "white", shape)
-                caption = f"{colour} monster" if dataset == "d1" else "monster"
-                columns = {"dataset_hash": dataset, "image_index": index, "caption": caption}
-                file = f"_datasets/{dataset}/images/{index}.png"
+                file = (places.datasets / dataset / f"images/{index}.png").relative_to(self.root)
+                columns = {"image_index": index, "caption": template.format(colour=colour)}
+                columns["dataset_hash"] = dataset
                 rows.append(self._save(picture, self.root, file, **columns))
-        pd.DataFrame(rows).to_csv(self.path / "training.csv", index=False)
+        TRAINING_IMAGES.write(self.path, rows)
 
-    def _write_base(self):
-        rows = []
+    def _base_rows(self, baseline):
         shown = [("base", "", name, prompt) for name, prompt in self._prompts()]
         if self.claims:
             shown.append(("ceiling", "colour_bound", "ceiling", CEILING))
+        home = Places(self.root).base("m0").relative_to(self.root) / "samples" / baseline
         for role, claim_name, name, prompt in shown:
             for seed in range(self.images):
                 body = HUES["green"] if role == "ceiling" else BODIES[seed % 5]
-                picture = model_picture(prompt, seed, self.size, body)
-                columns = {"role": role, "claim": claim_name, "prompt_set": name, "prompt": prompt}
-                columns |= {"generation_seed": seed, "weight": 0}
-                file = self._file("_base/b0/samples/s0/w0", name, prompt, seed)
+                lighter = self._lighter(baseline)
+                picture = model_picture(prompt, seed, self.size, body, lighter=lighter)
+                columns = {"baseline": baseline, "role": role, "claim": claim_name}
+                columns |= {"prompt_set": name, "prompt": prompt, "generation_seed": seed}
+                columns |= {"weight": 0, "step": 0}
+                file = home / picture_file(name, prompt, seed)
                 row = self._save(picture, self.root, file, **columns)
-                rows += [{"dataset_hash": dataset, **row} for dataset in ("d0", "d1")]
-        pd.DataFrame(rows).to_csv(self.path / "base.csv", index=False)
+                yield from ({"dataset_hash": dataset, **row} for dataset in DATASETS.values())
 
-    def _write_instruments(self, home, run):
-        drift = [
+    def _write_run(self, arm, seed, reason):
+        number = self.arms.index(arm)
+        folder = self.folder.run("f" * 16 if reason else f"{number:04d}{seed:04d}abcdef01")
+        output = folder.output(OUTPUT)
+        about = About(
+            run_id=folder.path.name,
+            output_id=OUTPUT,
+            experiment=self.name,
+            arm=arm.label,
+            levels=arm.levels,
+            seed=seed,
+            dataset_hash=DATASETS[arm.levels[FACTOR]],
+            model_fingerprint="m0",
+            git_commit=COMMIT,
+            versions={"python": "3.12.1", "machine": "x86_64", "torch": "2.9.0"},
+        )
+        folder.begin({"seed": seed})
+        output.begin(about, asdict(self._config(arm, seed)))
+        steps = np.arange(10, 301, 10)
+        loss = 0.12 + 0.1 * np.exp(-steps / 80)
+        loss += np.random.default_rng(seed).normal(0, 0.01, len(steps))
+        same = {"gradient_norm": 0.5, "learning_rate": 1e-3}
+        logged = zip(steps, loss, strict=True)
+        TRAINING_LOG.write(folder.path, [{"step": s, "loss": x, **same} for s, x in logged])
+        entry = RunEntry(
+            about.run_id, arm.label, seed, "DONE", output_id=OUTPUT, baseline=self._baseline(arm)
+        )
+        if reason:
+            output.fail(Failure(reason, "train"))
+            return replace(entry, status="FAILED", reason=reason)
+        folder.adapter.write_bytes(b"weights")
+        Checks(0.11, 0.19, num_trainable_parameters=9216).write(folder.path)
+        IMAGES.write(output.path, self._run_rows(arm, seed, folder.path))
+        DRIFT.write(output.path, self._drift_rows(seed))
+        BINDING.write(output.path, self._binding_rows(arm))
+        output.finish(Done(OUTPUT, train_seconds=41.5, sample_seconds=20.1))
+        return entry
+
+    def _config(self, arm, seed):
+        config = RunConfig(seed=seed)
+        config.dataset.name, config.dataset.tags.template = "coloured_shapes", arm.levels[FACTOR]
+        config.adapter.rank, config.train.num_steps = 8, 300
+        config.sample.guidance_scale = arm.levels.get(GUIDANCE, 1.0)
+        config.experiment.name = self.name
+        return config
+
+    def _run_rows(self, arm, seed, home):
+        tagged, lighter = arm.levels[FACTOR] == COLOURED, self._lighter(self._baseline(arm))
+        rows = []
+        drawn = product(self.steps, self.weights, self._prompts(), range(self.images))
+        for step, weight, (name, prompt), noise in drawn:
+            dose = weight * step / 300
+            picture = adapter_picture(prompt, noise, seed, tagged, dose, self.size, lighter)
+            columns = {"prompt_set": name, "prompt": prompt, "generation_seed": noise}
+            columns |= {"weight": weight, "step": step}
+            place = f"samples/{self._baseline(arm)}/step{step}/w{weight:g}"
+            file = Path(place) / picture_file(name, prompt, noise)
+            rows.append(self._save(picture, home, file, **columns))
+        return rows
+
+    def _drift_rows(self, seed):
+        return [
             {"prompt_set": name, "prompt": prompt, "timestep": timestep,
-             "drift": 0.001 * timestep * (1 + run["seed"]) * ("monster" in prompt)}
+             "drift": 0.001 * timestep * (1 + seed) * ("monster" in prompt)}
             for name, prompt in self._prompts()
             for timestep in (125, 875)
         ]  # fmt: skip
-        pd.DataFrame(drift).to_csv(home / "drift.csv", index=False)
-        captions = PROMPTS["tagged"] if run["arm"] == COLOURED else []
-        binding = [
+
+    def _binding_rows(self, arm):
+        captions = PROMPTS["tagged"] if arm.levels[FACTOR] == COLOURED else []
+        return [
             {"caption": own, "given": given, "loss_adapter": 0.1 + 0.01 * (own != given),
              "loss_base": 0.2, "binding": 0.01 * (own != given)}
-            for own in captions
-            for given in captions
+            for own, given in product(captions, captions)
         ]  # fmt: skip
-        columns = ["caption", "given", "loss_adapter", "loss_base", "binding"]
-        pd.DataFrame(binding, columns=columns).to_csv(home / "binding.csv", index=False)
-
-    def _write_run(self, run):
-        home = self.path / run["run_id"]
-        tagged = run["arm"] == COLOURED
-        about = {
-            "run_id": run["run_id"],
-            "experiment": self.name,
-            "arm": run["arm"],
-            "levels": {FACTOR: ARMS[run["arm"]]},
-            "seed": run["seed"],
-            "role": "arm",
-            "dataset_hash": "d1" if tagged else "d0",
-            "model_fingerprint": "b0",
-            "git_commit": "0123456789abcdef",
-            "versions": {"torch": "2.13.0"},
-            "num_trainable_parameters": 9216,
-        }
-        config = {
-            "seed": run["seed"],
-            "dataset": {"name": "coloured_shapes", "tags": {"template": ARMS[run["arm"]]}},
-            "adapter": {"method": "lora", "rank": 8},
-            "train": {"num_steps": 300, "learning_rate": 1e-3},
-            "sample": {"sampler": "dpm"},
-            "experiment": {"name": self.name},
-        }
-        self._json(home / "run.json", about)
-        self._json(home / "config.json", config)
-        steps = np.arange(10, 301, 10)
-        noise = np.random.default_rng(run["seed"]).normal(0, 0.01, len(steps))
-        loss = 0.12 + 0.1 * np.exp(-steps / 80) + noise
-        frame = pd.DataFrame({"step": steps, "loss": loss, "gradient_norm": 0.5})
-        frame.to_csv(home / "train.csv", index=False)
-        if run["status"] == "FAILED":
-            failure = {"reason": run["reason"], "stage": "train", "traceback": ""}
-            self._json(home / "FAILED.json", failure)
-            return
-        rows = []
-        doses = [(step, weight) for step in self.steps for weight in self.weights]
-        for step, weight in doses:
-            for name, prompt in self._prompts():
-                for seed in range(self.images):
-                    dose = weight * step / 300
-                    picture = adapter_picture(prompt, seed, run["seed"], tagged, dose, self.size)
-                    columns = {"prompt_set": name, "prompt": prompt, "generation_seed": seed}
-                    columns |= {"weight": weight, "step": step}
-                    file = self._file(f"samples/s0/step{step}/w{weight:g}", name, prompt, seed)
-                    rows.append(self._save(picture, home, file, **columns))
-        pd.DataFrame(rows).to_csv(home / "images.csv", index=False)
-        self._write_instruments(home, run)
-        self._json(home / "checks.json", {"loss_adapter": 0.11, "loss_base": 0.19})
-        self._json(home / "DONE.json", {"train_seconds": 41.5, "sample_seconds": 20.1})
 
 
 @pytest.fixture(scope="session")
@@ -286,7 +322,7 @@ def make_sweep_folder(tmp_path_factory):
     """Build a sweep on disk: `make_sweep_folder(seeds=3, images=4, weights=(1.0,), ...)`."""
 
     def make(**options):
-        return SweepFolder(tmp_path_factory.mktemp("runs"), **options)
+        return DrawnSweep(tmp_path_factory.mktemp("runs"), **options).write()
 
     return make
 

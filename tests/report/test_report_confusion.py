@@ -1,11 +1,12 @@
 """Confusion matrices of a sweep's claims as a table, figures and on the page."""
 
-import json
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from lab.record.tables import CONFUSION
 from lab.report.confusion import confusion_matrices, write_confusions
 from lab.report.figures import confusion_figure
 from lab.report.instruments import instruments
@@ -16,9 +17,9 @@ def test_a_sweep_shows_the_matrices_of_its_claims_and_no_others(make_sweep_folde
     monkeypatch.setattr("lab.report.confusion.IMAGES_PER_CLASS", 4)
     folder = make_sweep_folder(seeds=1, images=1, claims=False)
     claim = {"statement": "redder", "probe": "hue_mass/red", "prompts": "trigger"}
-    record = json.loads((folder.path / "sweep.json").read_text())
+    record = folder.folder.record
     claims = {"colour": claim, "ground": claim | {"probe": "border_lightness"}}
-    (folder.path / "sweep.json").write_text(json.dumps(record | {"claims": claims}))
+    replace(record, claims=claims).write(folder.path)
     write_confusions(open_sweep(folder.name, folder.root))
 
     sweep = open_sweep(folder.name, folder.root)
@@ -35,7 +36,7 @@ def test_a_sweep_shows_the_matrices_of_its_claims_and_no_others(make_sweep_folde
     figures = {path.name for path in (folder.path / "figures").glob("confusion-*")}
     assert figures == {"confusion-colour.svg", "confusion-colour.png"}
 
-    (folder.path / "sweep.json").write_text(json.dumps(record))
+    record.write(folder.path)
     write_confusions(open_sweep(folder.name, folder.root))
     assert not (folder.path / "confusion.csv").exists()
     assert not list((folder.path / "figures").glob("confusion-*"))
@@ -44,8 +45,9 @@ def test_a_sweep_shows_the_matrices_of_its_claims_and_no_others(make_sweep_folde
 
 def test_numbers_of_cells_stay_words_in_the_table(make_sweep_folder):
     folder = make_sweep_folder(seeds=1, images=1, claims=False)
-    cells = {"matrix": "grid_size", "true": ["1", "2"], "read": "1", "share": [1.0, 0.5]}
-    pd.DataFrame(cells).to_csv(folder.path / "confusion.csv", index=False)
+    cells = [{"matrix": "grid_size", "true": "1", "read": "1", "share": 1.0},
+             {"matrix": "grid_size", "true": "2", "read": "1", "share": 0.5}]  # fmt: skip
+    CONFUSION.write(folder.path, [cell | {"num_images": 4, "side_px": 64} for cell in cells])
     matrix = confusion_matrices(open_sweep(folder.name, folder.root))["grid_size"]
     assert matrix.loc["2", "1"] == 0.5
 

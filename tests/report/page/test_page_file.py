@@ -2,6 +2,7 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -114,10 +115,8 @@ def test_the_same_results_are_the_same_page_whenever_and_however_fast(make_sweep
     folder = make_sweep_folder(seeds=1, images=1)
     path = folder.path / "report" / "index.html"
     first = write_page(open_sweep(folder.name, folder.root), path).read_bytes()
-    record = json.loads((folder.path / "sweep.json").read_text())
-    record |= {"started": "2027-05-06T07:08:09+00:00", "finished": "2027-05-06T08:00:00+00:00"}
-    record["stage_seconds"] = {"train": 1.5}
-    (folder.path / "sweep.json").write_text(json.dumps(record))
-    for done in folder.path.glob("*/DONE.json"):
-        done.write_text(json.dumps({"train_seconds": 99.5, "sample_seconds": 0.1}))
+    times = {"started": "2027-05-06T07:08:09+00:00", "finished": "2027-05-06T08:00:00+00:00"}
+    replace(folder.folder.record, **times, stage_seconds={"train": 1.5}).write(folder.path)
+    for output in folder.folder.outputs:
+        output.finish(replace(output.done, train_seconds=99.5, sample_seconds=0.1))
     assert write_page(open_sweep(folder.name, folder.root), path).read_bytes() == first
