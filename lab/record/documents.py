@@ -209,6 +209,15 @@ class SweepRecord(Document):
         ]
         return super().from_mapping(content | {"runs": entries})
 
+    def base_models(self) -> dict[str, str]:
+        """Return each baseline's id with how people call it: `base model, guidance_scale=2`."""
+        named = self.baselines or {"": "base"}  # older versions had one, without an id
+        return {key: label.replace("base", "base model", 1) for key, label in named.items()}
+
+    def baseline_of_arms(self) -> dict[str, str]:
+        """Return each arm's label with the id of the baseline that it is compared with."""
+        return {run.arm: run.baseline for run in self.runs}
+
     def levels(self) -> dict[str, dict[str, Any]]:
         """Return each arm's label with its levels."""
         return {arm["label"]: dict(arm.get("levels", {})) for arm in self.arms}

@@ -101,7 +101,8 @@ def _spread(sweep: Sweep) -> list[Instrument]:
         table = sweep.diversity.pivot_table(
             index="arm", columns="prompt", values=column, aggfunc="mean", sort=False
         )
-        order = ["base", *sweep.arms]
+        # One row for each base model, as `sweep.images` labels its images.
+        order = [*(sweep.record.baselines.values() or ["base"]), *sweep.arms]
         shown.append(
             Instrument(title, note, table.reindex([a for a in order if a in table.index]))
         )

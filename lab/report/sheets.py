@@ -124,18 +124,23 @@ def arrange(frame: pd.DataFrame) -> tuple[list[str], list[int], list[list[np.nda
 def _shown(
     sweep: Sweep, images: pd.DataFrame, prompt_set: str, prompt: str, weight: float
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the base model's images of a prompt, and the arms' in the order of the experiment."""
+    """Return the base models' images of a prompt, and the arms' in the order of the experiment."""
     shown = images[(images["prompt_set"] == prompt_set) & (images["prompt"] == prompt)]
     arms = shown[shown["role"].isin(["arm", "placebo"]) & (shown["weight"] == weight)]
     order = {label: index for index, label in enumerate(sweep.arms)}
     arms = arms.assign(place=arms["arm"].map(order).fillna(len(order)))
     arms = arms.sort_values(["place", "train_seed", "step"], kind="stable")
-    return shown[shown["role"] == "base"], arms
+    base = shown[shown["role"] == "base"]
+    names = sweep.record.base_models()
+    base = base.assign(
+        row=base["baseline"].map(names), place=base["baseline"].map(list(names).index)
+    )
+    return base.sort_values("place", kind="stable"), arms
 
 
 def _rows(base: pd.DataFrame, arms: pd.DataFrame, labels: pd.Series[str]) -> pd.DataFrame:
     columns = ["row", "arm", "train_seed", "step", "generation_seed", "path"]
-    frame = pd.concat([base.assign(row="base model"), arms.assign(row=labels)])[columns]
+    frame = pd.concat([base, arms.assign(row=labels)])[columns]
     return frame.reset_index(drop=True)
 
 

@@ -37,7 +37,15 @@ from lab.tracking.samples import (
     read_table,
 )
 
-__all__ = ["Content", "as_text", "base_content", "experiment_content", "run_content", "run_key"]
+__all__ = [
+    "Content",
+    "as_text",
+    "base_contents",
+    "base_keys",
+    "experiment_content",
+    "run_content",
+    "run_key",
+]
 
 # Raise it when the same files shall be mirrored differently: every run is then mirrored again.
 _LAYOUT = 2
@@ -127,20 +135,32 @@ def run_key(run_id: str, output_id: str) -> str:
     return f"{run_id}-{output_id}" if output_id else run_id
 
 
-def base_content(folder: Path, runs: Path, record: SweepRecord) -> Content | None:
-    """Read the images of the base model, the reference of every arm; None before there are any."""
-    rows = read_table(folder / BASE_IMAGES.file)
-    drawn = image_rows(rows, runs)
-    images = [image for image, row in zip(drawn, rows, strict=True) if row["role"] == "base"]
-    if not images:
-        return None
-    # The base model stands before the arms: MLflow orders runs by the time they began.
+def base_contents(folder: SweepFolder, runs: Path, record: SweepRecord) -> list[Content]:
+    """Read the images of each base model, the reference of the arms that are compared with it."""
+    rows: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for row in read_table(folder.path / BASE_IMAGES.file):
+        rows[row.get("baseline", "")].append(row)
+    # Base models stand before the arms: MLflow orders runs by the time they began.
     start = datetime.fromisoformat(record.started).timestamp()
-    content = Content("base", "base model, no adapter", start, tags={"lab.role": "base"})
-    content.points, content.pictures = probe_means(images), pictures_of(images)
-    content.images = _files_of(drawn)
-    content.digest = _digest(content)
-    return content
+    names, keys = record.base_models(), base_keys(record)
+    contents = []
+    for baseline in filter(rows.get, names):
+        content = Content(keys[baseline], f"{names[baseline]}, no adapter", start)
+        drawn = image_rows(rows[baseline], runs)
+        pairs = zip(drawn, rows[baseline], strict=True)
+        images = [image for image, row in pairs if row["role"] == "base"]
+        content.tags = {"lab.role": "base"}
+        content.points, content.pictures = probe_means(images), pictures_of(images)
+        content.images = _files_of(drawn)
+        content.digest = _digest(content)
+        contents.append(content)
+    return contents
+
+
+def base_keys(record: SweepRecord) -> dict[str, str]:
+    """Return the tag `lab.run_id` of each baseline; a sweep that gets more keeps its first."""
+    first, *others = record.base_models()
+    return {first: "base"} | {baseline: f"base-{baseline}" for baseline in others}
 
 
 def experiment_content(

@@ -47,11 +47,14 @@ def fetch_experiment(name: str, uri: str, runs: Path) -> None:
             key, output = tags.get("lab.run_id", ""), tags.get("lab.output_id", "")
             if not key:  # somebody's own run beside the lab's
                 continue
-            for tag in filter(None, (key, output)):
-                if not _is_plain(tag):
-                    raise LabError(f"{uri}: run {run.info.run_id} has the tag {tag!r}")
+            for tag, value in (("lab.run_id", key), ("lab.output_id", output)):
+                if value and not _is_plain(value):
+                    raise LabError(
+                        f"{uri}: run {run.info.run_id} has the tag {tag} with {value!r}, "
+                        "it must be a single file name"
+                    )
             home = runs / name
-            if key in ("summary", "base"):
+            if tags.get("lab.role") in ("summary", "base"):
                 _download(client, run.info.run_id, home, home, runs)
             else:
                 trained = home / key.removesuffix(f"-{output}")

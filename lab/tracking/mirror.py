@@ -16,7 +16,7 @@ from lab.record.tables import VERDICTS
 from lab.tracking.archive import pack_images
 from lab.tracking.content import (
     Content,
-    base_content,
+    base_contents,
     experiment_content,
     run_content,
 )
@@ -75,9 +75,9 @@ def mirror_sweep(folder: SweepFolder, uri: str, runs: Path) -> str:
     if record is None:
         return ""
     note = experiment_note(record, verdicts)
-    base = base_content(folder.path, runs, record)
     found = [run_content(folder.output(entry), runs) for entry in record.runs]
-    contents = [content for content in [base, *found] if content is not None]
+    contents = base_contents(folder, runs, record)
+    contents += [content for content in found if content is not None]
     tables = {"verdicts.json": verdict_table(verdicts)} if verdicts.exists() else {}
     summary = experiment_content(folder, record, note, tables)
     with one_writer(uri, runs):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lab.record.documents import SweepRecord
-from lab.tracking.content import Content, run_key
+from lab.tracking.content import Content, base_keys, run_key
 from lab.tracking.samples import image_key, step_key
 
 __all__ = ["ORDER_TAG", "chart_view", "run_colours", "run_order", "varied_parameters", "view_link"]
@@ -22,6 +22,7 @@ _VIEW = "lab"
 ORDER_TAG = "lab.order"
 _RUNS_DRAWN = 10  # MLflow shows the pictures of no more
 # Okabe and Ito: told apart with any kind of colour vision.
+_GREY = "#888888"
 _HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 
 
@@ -92,30 +93,35 @@ def run_order(record: SweepRecord) -> dict[str, str]:
     """Return the place of each run in the list.
 
     MLflow draws the first ten of the list, and those from the last to the first. Its columns then
-    are the base model, every arm with the first training seed, every arm with the next, ...
+    are the base models, every arm with the first training seed, every arm with the next, ...
     """
     arms = {arm["label"]: place for place, arm in enumerate(record.arms)}
     runs = sorted(record.runs, key=lambda run: (run.seed, arms.get(run.arm, len(arms))))
-    keys = ["base", *(run_key(run.run_id, run.output_id) for run in runs)]
+    keys = [*base_keys(record).values(), *(run_key(run.run_id, run.output_id) for run in runs)]
     listed = [*reversed(keys[:_RUNS_DRAWN]), *keys[_RUNS_DRAWN:], "summary"]
     return {key: f"{place:05d}" for place, key in enumerate(listed)}
 
 
 def run_colours(record: SweepRecord) -> dict[str, str]:
-    """Return a colour for each run: a hue per arm, lighter from training seed to training seed."""
+    """Return a colour for each run: a hue per arm, lighter from training seed to training seed.
+
+    Base models are grey, each lighter than the one before.
+    """
     hues = {arm["label"]: _HUES[i % len(_HUES)] for i, arm in enumerate(record.arms)}
     seen: Counter[str] = Counter()
-    colours = {"base": "#888888"}
+    colours = {key: _lighter(_GREY, place) for place, key in enumerate(base_keys(record).values())}
     for run in record.runs:
-        white = min(0.22 * seen[run.arm], 0.66)
+        key = run_key(run.run_id, run.output_id)
+        colours[key] = _lighter(hues.get(run.arm, _GREY), seen[run.arm])
         seen[run.arm] += 1
-        hue = hues.get(run.arm, "#444444")
-        parts = [int(hue[i : i + 2], 16) for i in (1, 3, 5)]
-        mixed = (round(part + (255 - part) * white) for part in parts)
-        colours[run_key(run.run_id, run.output_id)] = "#" + "".join(
-            f"{part:02x}" for part in mixed
-        )
     return colours
+
+
+def _lighter(hue: str, times: int) -> str:
+    """Mix a colour such as `#0072b2` with white, more of it each time up to two thirds."""
+    white = min(0.22 * times, 0.66)
+    parts = [int(hue[i : i + 2], 16) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(part + (255 - part) * white):02x}" for part in parts)
 
 
 def _section(name: str, **layout: Any) -> dict[str, Any]:

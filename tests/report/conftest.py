@@ -168,8 +168,9 @@ class DrawnSweep:
 
     def write(self):
         runs = [(arm, seed, "") for arm in self.arms for seed in range(self.seeds)]
-        if self.failed:
-            runs.append((self.arms[-1], self.seeds, "the loss became NaN at step 42"))
+        if self.failed:  # without any that is done, every arm has failed
+            failing = self.arms[-1:] if self.seeds else self.arms
+            runs += [(arm, self.seeds, "the loss became NaN at step 42") for arm in failing]
         record = SweepRecord(
             experiment=self.name,
             question="What do colour tags in the captions change?",
@@ -242,7 +243,7 @@ class DrawnSweep:
 
     def _write_run(self, arm, seed, reason):
         number = self.arms.index(arm)
-        folder = self.folder.run("f" * 16 if reason else f"{number:04d}{seed:04d}abcdef01")
+        folder = self.folder.run(f"{number:04d}{seed:04d}abcdef01")
         output = folder.output(OUTPUT)
         about = About(
             run_id=folder.path.name,
@@ -331,3 +332,9 @@ def make_sweep_folder(tmp_path_factory):
 def sweep_folder(make_sweep_folder):
     """A sweep of two arms, three training seeds and four generation seeds; one run failed."""
     return make_sweep_folder(failed=True)
+
+
+@pytest.fixture(scope="session")
+def guided_folder(make_sweep_folder):
+    """A sweep of two templates at two guidance scales: two arms for each of two base models."""
+    return make_sweep_folder(seeds=2, images=2, size=32, guidance=(1.0, 7.5))

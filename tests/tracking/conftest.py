@@ -28,6 +28,7 @@ class Results:
         self.sweep = SweepFolder(runs / "rank_shapes")
         self.folder = self.sweep.path
         self.entries = []
+        self.baselines = {"b0": "base"}
         dataset = Places(runs).datasets / "d0" / "images" / "metadata.jsonl"
         dataset.parent.mkdir(parents=True)
         dataset.write_text(json.dumps({"file_name": "0.png", "text": CAPTION}))
@@ -40,7 +41,7 @@ class Results:
             question="Does rank | matter?",
             factors={"adapter.rank": [2, 8]},
             arms=[{"label": f"rank={r}", "levels": {"adapter.rank": r}} for r in (2, 8)],
-            baselines={"b0": "base"},
+            baselines=self.baselines,
             runs=self.entries,
             prompts=PROMPTS,
             git_commit="abc123",
@@ -49,7 +50,7 @@ class Results:
             command="python -m lab",
         )
 
-    def add_run(self, rank=2, seed=0, steps=3, status="DONE"):
+    def add_run(self, rank=2, seed=0, steps=3, status="DONE", baseline="b0"):
         """Write one run; call it again for a run that was trained on. Return its outputs."""
         folder = self.sweep.run(f"{rank:08d}{seed:08d}")
         output = folder.output("0123abcd")
@@ -86,7 +87,7 @@ class Results:
             RunEntry(
                 run_id=about.run_id,
                 output_id=about.output_id,
-                baseline="b0",
+                baseline=baseline,
                 arm=about.arm,
                 seed=seed,
                 status=status,
@@ -100,14 +101,15 @@ class Results:
         base = [
             {
                 "dataset_hash": "d0",
-                "baseline": "b0",
+                "baseline": baseline,
                 "role": "base",
                 "claim": "",
                 **row,
                 "weight": 0,
-                "file": f"_base/{row['file']}",
+                "file": f"_base/{baseline}/{row['file']}",
             }
-            for row in self._images(self.runs / "_base")
+            for baseline in self.baselines
+            for row in self._images(self.runs / "_base" / baseline)
         ]
         BASE_IMAGES.write(self.folder, base)
         verdict = {"claim": "round", "arm": "rank=2", "verdict": "LEARNED", "effect": 0.123456}

@@ -1,5 +1,6 @@
 import json
 import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -8,6 +9,8 @@ from PIL import Image
 from lab.core.names import flatten
 from lab.experiment.schema import TrackingConfig
 from lab.record.sweep_folder import SweepFolder
+from lab.record.tables import BASE_IMAGES
+from lab.results.sweep import open_sweep
 from lab.tracking import TrackingUnreachable, mirror_run, mirror_sweep, sync, tracking_uri
 from lab.tracking.mosaic import draw_mosaic
 
@@ -207,6 +210,35 @@ def test_sweep_has_summary_base_model_note_and_view(results, uri, client, monkey
     assert view["compareRunCharts"][0]["imageKeys"] == pictures
     colours = {run.data.tags.get("mlflow.runColor") for run in runs_of(client)}
     assert colours == {"#0072b2", "#d55e00", "#888888", None}
+
+
+def test_each_base_model_is_a_run_of_its_own(results, uri, client):
+    results.baselines = {"b0": "base, guidance_scale=1.0", "b1": "base, guidance_scale=7.5"}
+    for rank, baseline in ((2, "b0"), (8, "b1")):
+        results.add_run(rank, baseline=baseline)
+    folder = results.finish()
+    rows = BASE_IMAGES.read(folder.path)
+    rows["hue/red"] += 10 * (rows["baseline"] == "b1")
+    BASE_IMAGES.write_frame(folder.path, rows)
+    mirror_sweep(folder, uri, results.runs)
+    found = {run.info.run_name: run for run in runs_of(client, "tags.`lab.role` = 'base'")}
+    assert {name: run.data.metrics["hue/red/trigger"] for name, run in found.items()} == {
+        "base model, guidance_scale=1.0, no adapter": 1.5,
+        "base model, guidance_scale=7.5, no adapter": 11.5,
+    }
+    tags = [run.data.tags for run in runs_of(client) if "mlflow.runColor" in run.data.tags]
+    assert len({own["lab.order"] for own in tags}) == 4
+    colours = {own["mlflow.runColor"] for own in tags}
+    assert colours == {"#888888", "#a2a2a2", "#0072b2", "#d55e00"}
+    remote, local = (
+        open_sweep("rank_shapes", tracking_uri=uri),
+        open_sweep("rank_shapes", results.runs),
+    )
+    pd.testing.assert_frame_equal(
+        remote.controls.drop(columns="path"), local.controls.drop(columns="path")
+    )
+    for there, here in zip(remote.controls["path"], local.controls["path"], strict=True):
+        assert Path(there).read_bytes() == Path(here).read_bytes()
 
 
 def test_first_ten_of_the_list_are_every_arm_read_from_the_last(results, uri, client):

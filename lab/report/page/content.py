@@ -40,6 +40,7 @@ def page_content(sweep: Sweep, pictures: Pictures) -> dict[str, Any]:
         "prompts": record.prompts,
         "claims": record.claims,
         "probes": [_probe(name) for name in sweep.probes],
+        "baselines": list(record.base_models().values()),
         "arms": _arms(sweep, pictures),
         "runs": _runs(sweep),
         "config": _common_settings(sweep),
@@ -83,6 +84,7 @@ def _arms(sweep: Sweep, pictures: Pictures) -> list[dict[str, Any]]:
     """Return each arm with its levels and its training images."""
     roles = sweep.runs.drop_duplicates("arm").set_index("arm")["role"]
     training = sweep.images[sweep.images["role"] == "training"]
+    baselines, compared = list(sweep.record.base_models()), sweep.record.baseline_of_arms()
     arms = []
     for arm in sweep.record.arms:
         own = training[training["arm"] == arm["label"]]
@@ -94,6 +96,7 @@ def _arms(sweep: Sweep, pictures: Pictures) -> list[dict[str, Any]]:
             {
                 "label": arm["label"],
                 "role": str(roles.get(arm["label"], "arm")),
+                "baseline": baselines.index(compared[arm["label"]]),
                 "levels": {key: str(level) for key, level in arm.get("levels", {}).items()},
                 "training": [item for item in shown if item["picture"] is not None],
                 "num_training": len(own),
@@ -168,6 +171,7 @@ def _images(sweep: Sweep, pictures: Pictures) -> list[dict[str, Any]]:
         place = sweep.arms.index(row["arm"])
         by_arm.setdefault(key, {})[place] = [_plain(row[name]) for name in sweep.probes]
     rows = []
+    baselines = list(sweep.record.base_models())
     runs = {_output(row): number for number, row in enumerate(sweep.runs.to_dict("records"))}
     final = set(sweep.final_images.index)
     for index, row in sweep.images[sweep.images["role"] != "training"].iterrows():
@@ -196,7 +200,7 @@ def _images(sweep: Sweep, pictures: Pictures) -> list[dict[str, Any]]:
         else:
             own = by_arm.get((row["path"], row["prompt_set"], row["claim"]), {})
             entry["own"] = {arm: given for arm, given in own.items() if given != values}
-            entry["claim"] = row["claim"]
+            entry |= {"claim": row["claim"], "baseline": baselines.index(row["baseline"])}
         rows.append(entry)
     return rows
 

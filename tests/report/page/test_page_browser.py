@@ -394,6 +394,56 @@ def test_works_in_the_frame_in_which_mlflow_shows_artifacts(browser, make_sweep_
     assert browser.complaints() == []
 
 
+# What stands in a row of the table, cell by cell: the pictures, or what they are compared with.
+ROW_PICTURES = """Object.fromEntries(
+  [...document.querySelectorAll('#grid tbody tr')].map((row) => [
+  row.querySelector('th').innerText.trim(),
+  [...row.querySelectorAll('td')].map(
+    (cell) => [...new Set([...cell.querySelectorAll('%s')].map((x) => x.src))].sort()),
+]))"""
+
+
+def test_arms_are_compared_with_the_base_model_that_was_drawn_as_they_were(browser, guided_folder):
+    sweep = open_sweep(guided_folder.name, guided_folder.root)
+    page = write_page(sweep, guided_folder.path / "report" / "index.html").as_uri()
+    browser.open(page + "#limit=all&mode=slider")
+    names = [f"base model, guidance_scale={level}" for level in guided_folder.guidance]
+    assert browser.js(ROWS) == [*names, *sweep.arms]
+    drawn = browser.js(ROW_PICTURES % ".frame > img")
+    assert all(one != other for one, other in zip(*(drawn[name] for name in names), strict=True))
+    compared = browser.js(ROW_PICTURES % ".reference img")
+    for place, arm in enumerate(sweep.arms):
+        assert compared[arm] == drawn[names[place % 2]]
+
+    # Both rows of base models can be seen, one below the other.
+    tops = browser.js(
+        "[...document.querySelectorAll('#grid tr.pinned th')].map(x => getComputedStyle(x).top)"
+    )
+    assert len(set(tops)) == 2
+
+    browser.js("[...document.querySelectorAll('#grid .picture')].at(-1).click()")
+    text = browser.js("document.getElementById('lightbox').innerText")
+    assert f"left {names[1]}, right {sweep.arms[-1]}" in text
+    assert "template\t{colour} monster\tno adapter" in text
+    assert "guidance_scale\t7.5\tno adapter" not in text
+
+    # On an axis that does not carry them, base models stand beside their own arms alone.
+    browser.open(page + "#rows=seed&cols=arm&limit=all")
+    full = browser.js(ROW_PICTURES % ".frame > img")
+    assert [bool(cell) for cell in full[names[0]]] == [True, False, True, False]
+    assert [bool(cell) for cell in full[names[1]]] == [False, True, False, True]
+    browser.open(page + "#rows=seed&cols=g&is.arm=1")
+    assert browser.js(ROWS) == [names[1], "seed 0", "seed 1"]
+
+    heads = browser.js("[...document.querySelectorAll('.short th.of-base')].map(x => x.innerText)")
+    assert [head.splitlines()[0].lower() for head in heads] == names
+    columns = browser.js(
+        "[...document.querySelector('.short-pictures').querySelectorAll('td')]"
+        ".map((cell) => cell.querySelector('img').alt.split(': ')[1].split(', generation')[0])"
+    )
+    assert columns == [*names, *(f"{arm}, training seed 0" for arm in sweep.arms)]
+
+
 # For each cell of the table whose middle can be seen: the label beside it is that of its row, and
 # the one above it that of its column, wherever the table is scrolled to.
 FOREIGN_LABELS = """(() => {

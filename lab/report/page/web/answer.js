@@ -127,7 +127,7 @@ function verdictDetail(row) {
     ["Thresholds", row.thresholds],
     ["The article read", row.article],
   ];
-  const ceiling = IMAGES.filter((image) => image.role === "ceiling" && (claim.ceiling || []).includes(image.prompt)).slice(0, 6);
+  const ceiling = IMAGES.filter((image) => image.role === "ceiling" && image.baseline === DATA.arms[row.arm].baseline && (claim.ceiling || []).includes(image.prompt)).slice(0, 6);
   return el("div", { class: "verdict-detail" },
     el("dl", {}, facts.filter(([, text]) => text).map(([name, text]) => [el("dt", {}, name), el("dd", {}, text)])),
     el("div", { class: "controls-strip" },

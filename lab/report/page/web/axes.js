@@ -2,8 +2,8 @@
 
 const axisDimension = (axis) => (STATE[axis] ? dimension(STATE[axis]) : null);
 
-// The first axis that tells adapters apart also carries the base model, as its first value; on the
-// others the base model fits every value, so that it stands beside each of them.
+// The first axis that tells adapters apart also carries the base models, as its first values; on the
+// others a base model stands beside every value whose adapters are compared with it.
 function baseAxis() {
   const order = ["rows", "cols", "srows", "scols"];
   return order.find((axis) => axisDimension(axis) && axisDimension(axis).own) || null;
@@ -12,8 +12,9 @@ function baseAxis() {
 function passes(image) {
   for (const item of DIMENSIONS) {
     const wanted = filterOf(item.key);
-    if (!wanted || (item.own && image.isBase)) continue;
-    if (!fits(item, image, wanted)) return false;
+    if (!wanted) continue;
+    const shown = item.own && image.isBase ? baselinesAt(item, wanted).has(image.baseline) : fits(item, image, wanted);
+    if (!shown) return false;
   }
   if (image.role === "ceiling" && filterOf("set") !== image.set && filterOf("prompt") !== promptText(image.prompt)) return false;
   if (image.isBase && STATE.ref !== "base" && !baseAxis()) return false;
@@ -29,7 +30,9 @@ function inProbeRange(image) {
   return (STATE.low === "" || value >= Number(STATE.low)) && (STATE.high === "" || value <= Number(STATE.high));
 }
 
-const BASE_VALUE = "base";
+// A sign that no level begins with.
+const BASE_VALUES = DATA.baselines.map((_, baseline) => `\u0002${baseline}`);
+const isBaseValue = (value) => BASE_VALUES.includes(value);
 
 function layOut() {
   const images = IMAGES.filter(passes);
@@ -39,21 +42,22 @@ function layOut() {
     const item = axisDimension(axis);
     if (!item) return "";
     if (!image.isBase || !item.own) return item.get(image);
-    return axis === carrier ? BASE_VALUE : null; // null: fits every value
+    return axis === carrier ? BASE_VALUES[image.baseline] : null; // null: every value beside which it stands
   };
   for (const [axis] of AXES) {
     const item = axisDimension(axis);
     if (!item) { axes[axis] = [""]; continue; }
     const present = new Set(images.map((image) => valueOn(axis, image)));
     const values = item.values.filter((value) => present.has(value));
-    axes[axis] = present.has(BASE_VALUE) ? [BASE_VALUE, ...values] : values;
-    if (!axes[axis].length) axes[axis] = present.has(null) ? [""] : [];
+    axes[axis] = [...BASE_VALUES.filter((value) => present.has(value)), ...values];
+    if (!axes[axis].length) axes[axis] = present.has(null) ? [null] : [];
   }
   const cells = new Map();
   for (const image of images) {
     const spots = AXES.map(([axis]) => {
       const value = valueOn(axis, image);
-      return value === null ? axes[axis].filter((other) => other !== BASE_VALUE) : [value];
+      if (value !== null) return [value];
+      return axes[axis].filter((other) => other === null || baselinesAt(axisDimension(axis), other).has(image.baseline));
     });
     for (const row of spots[0]) for (const col of spots[1]) for (const srow of spots[2]) for (const scol of spots[3]) {
       const key = cellKey(srow, row, scol, col);
@@ -79,9 +83,9 @@ function round(image) {
 }
 
 function axisText(axis, value) {
-  if (value === BASE_VALUE && axisDimension(axis).own) return "base model";
   const item = axisDimension(axis);
-  if (!item) return "";
+  if (!item || value === null) return "";
+  if (isBaseValue(value)) return DATA.baselines[BASE_VALUES.indexOf(value)];
   const text = item.text(value);
   const words = { seed: "seed", g: "seed", weight: "weight", step: "step" };
   return words[item.key] ? `${words[item.key]} ${text}` : text;

@@ -12,10 +12,8 @@ function pictureElement(image, alt) {
 }
 
 function describe(image) {
-  const who = image.isBase
-    ? (image.role === "ceiling" ? "base model, asked outright" : "base model")
-    : `${armLabel(image.arm)}, training seed ${image.seed}${image.last ? "" : `, step ${image.step}`}`;
-  return `${promptText(image.prompt)}: ${who}, generation seed ${image.g}`;
+  const run = image.isBase ? "" : `, training seed ${image.seed}${image.last ? "" : `, step ${image.step}`}`;
+  return `${promptText(image.prompt)}: ${drawnBy(image)}${run}, generation seed ${image.g}`;
 }
 
 // The frame that holds a picture and, unless pictures stand plain, its reference over it.

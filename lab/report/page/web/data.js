@@ -4,7 +4,7 @@ const DATA = JSON.parse(byId("content").textContent);
 const SOURCES = JSON.parse(byId("sources").textContent);
 
 const promptText = (prompt) => (prompt === "" ? "(empty prompt)" : prompt);
-const armLabel = (arm) => (DATA.arms[arm] ? DATA.arms[arm].label : "base model");
+const armLabel = (arm) => DATA.arms[arm].label;
 const probeIndex = (name) => DATA.probes.findIndex((probe) => probe.name === name);
 
 function prepareImages() {
@@ -12,6 +12,7 @@ function prepareImages() {
   return DATA.images.filter((image, index) => {
     image.id = index;
     image.isBase = image.role === "base" || image.role === "ceiling";
+    if (!image.isBase) image.baseline = DATA.arms[image.arm].baseline;
     if (image.role === "ceiling") image.set = "ceiling control";
     const key = image.isBase && `${image.picture} ${image.set} ${image.prompt}`;
     if (key && seen.has(key)) return false;
@@ -30,7 +31,7 @@ const TRAIN_SEEDS = ascending(SAMPLES.map((image) => image.seed));
 const LAST = "last";
 
 // A dimension says which value an image has along it. `own` marks those that tell adapters apart:
-// the base model has no value there, and stands beside all of them as the reference.
+// the base model has no value there, and stands beside those that are compared with it.
 function buildDimensions() {
   const dimensions = [];
   const add = (key, label, own, values, get, text = String) => {
@@ -65,22 +66,33 @@ function buildDimensions() {
 }
 
 const DIMENSIONS = buildDimensions();
+
+// The base models that adapters with a value along a dimension are compared with.
+const BASELINES_AT = new Map();
+function baselinesAt(item, value) {
+  const key = `${item.key}\u0000${value}`;
+  if (!BASELINES_AT.has(key)) {
+    BASELINES_AT.set(key, new Set(SAMPLES.filter((image) => fits(item, image, value)).map((image) => image.baseline)));
+  }
+  return BASELINES_AT.get(key);
+}
+
 const fits = (item, image, value) => (value === LAST ? image.last : item.get(image) === value);
 const dimension = (key) => DIMENSIONS.find((item) => item.key === key);
 
 const doseKey = (image) => `${image.seed}:${image.weight}:${image.last ? LAST : image.step}:${image.set}`;
 const pairKey = (image) => `${image.prompt}\u0000${image.g}`;
 const BASE_BY_PAIR = new Map(
-  IMAGES.filter((image) => image.isBase).map((image) => [pairKey(image), image]),
+  IMAGES.filter((image) => image.isBase).map((image) => [`${image.baseline}:${pairKey(image)}`, image]),
 );
 const SAMPLE_BY_KEY = new Map(
   SAMPLES.map((image) => [`${image.arm}:${doseKey(image)}:${pairKey(image)}`, image]),
 );
 
-// The picture that the reference drew from the same noise: the base model's, or another arm's with
-// the same training seed, adapter weight and training step.
+// The picture that the reference drew from the same noise: the base model's, drawn as the arm draws,
+// or another arm's with the same training seed, adapter weight and training step.
 function partner(image, reference) {
-  if (reference === "base") return image.isBase ? null : BASE_BY_PAIR.get(pairKey(image)) || null;
+  if (reference === "base") return image.isBase ? null : BASE_BY_PAIR.get(`${image.baseline}:${pairKey(image)}`) || null;
   if (image.isBase || String(image.arm) === reference) return null;
   return SAMPLE_BY_KEY.get(`${reference}:${doseKey(image)}:${pairKey(image)}`) || null;
 }
@@ -97,6 +109,12 @@ function probeShown(image) {
   if (!STATE.probe.startsWith("@")) return probeIndex(STATE.probe);
   const claim = DATA.claims[STATE.probe.slice(1)];
   return probeIndex(claim && claim.matched[image.prompt]);
+}
+
+// Who drew it; base models differ by what they are and how they draw.
+function drawnBy(image) {
+  if (!image.isBase) return armLabel(image.arm);
+  return `${DATA.baselines[image.baseline]}${image.role === "ceiling" ? ", asked outright" : ""}`;
 }
 
 function settingsOf(image) {

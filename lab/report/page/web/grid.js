@@ -21,11 +21,18 @@ function renderGrid() {
   byId("count").textContent = `${LAYOUT.num_images.toLocaleString("en")} pictures of adapters fit${hidden ? ", some are shown more than once" : ""}.`;
 }
 
-// The base model's row stays below the head while its pictures leave room for others.
+// The rows of the base models stay below the head, one below the other, while their pictures leave
+// room for others.
 function pinBase(root) {
-  root.style.setProperty("--head", `${root.querySelector("thead tr:last-child").offsetHeight}px`);
-  for (const row of root.querySelectorAll("tr.pinned")) {
-    row.classList.toggle("loose", row.offsetHeight > 0.35 * root.clientHeight);
+  const head = root.querySelector("thead tr:last-child").offsetHeight;
+  for (const body of root.querySelectorAll("tbody")) {
+    const rows = [...body.querySelectorAll("tr.pinned")];
+    const heights = rows.map((row) => row.offsetHeight);
+    const loose = heights.reduce((sum, height) => sum + height, 0) > 0.35 * root.clientHeight;
+    rows.forEach((row, place) => {
+      row.classList.toggle("loose", loose);
+      row.style.setProperty("--top", `${heights.slice(0, place).reduce((sum, height) => sum + height, head)}px`);
+    });
   }
 }
 
@@ -68,7 +75,7 @@ function gridRow(srow, row) {
     return gridCell(images);
   }));
   if (!filled) return null;
-  const pinned = row === BASE_VALUE && baseAxis() === "rows";
+  const pinned = isBaseValue(row);
   return el(
     "tr",
     { class: pinned ? "pinned" : null },
@@ -111,7 +118,7 @@ function pictureButton(image) {
 // The training images of an arm, where an axis names arms.
 function trainingStrip(axis, value) {
   const item = axisDimension(axis);
-  if (!item || !STATE.training || value === BASE_VALUE || !["arm", "run"].includes(item.key)) return null;
+  if (!item || !STATE.training || value === null || isBaseValue(value) || !["arm", "run"].includes(item.key)) return null;
   const arm = DATA.arms[Number(value.split(":")[0])];
   return el("span", { class: "training", title: `trained on ${arm.num_training} images` }, arm.training.slice(0, 4).map(
     (shown) => el("img", { src: SOURCES[shown.picture], alt: `training image: ${shown.caption}`, title: shown.caption }),

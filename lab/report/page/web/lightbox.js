@@ -33,8 +33,9 @@ function renderLightbox() {
 
 function stage(image, reference) {
   const figure = (shown, over, name) => el("figure", {}, el("div", { class: "big" }, frame(shown, over)), el("figcaption", {}, name));
-  const own = image.isBase ? "base model" : `${armLabel(image.arm)} · training seed ${image.seed}`;
-  const other = reference && (reference.isBase ? "base model" : `${armLabel(reference.arm)} · training seed ${reference.seed}`);
+  const name = (shown) => drawnBy(shown) + (shown.isBase ? "" : ` · training seed ${shown.seed}`);
+  const own = name(image);
+  const other = reference && name(reference);
   if (!reference) return [figure(image, null, own)];
   if (STATE.mode === "side") return [figure(reference, null, other), figure(image, null, own)];
   return [figure(image, reference, STATE.mode === "slider" ? `left ${other}, right ${own}` : `${own} against ${other}`)];
@@ -57,7 +58,7 @@ function table(title, rows, heads) {
 function facts(image, reference) {
   const run = image.isBase ? null : DATA.runs[image.run];
   const made = [
-    ["Drawn by", image.isBase ? (image.role === "ceiling" ? "base model, asked outright" : "base model") : armLabel(image.arm)],
+    ["Drawn by", drawnBy(image)],
     ["Prompt", promptText(image.prompt)], ["Prompt set", image.set], ["Generation seed", image.g],
   ];
   if (run) {
@@ -81,12 +82,14 @@ function facts(image, reference) {
   ];
 }
 
-// The settings in which the two runs differ; the base model has none to differ in.
+// The settings in which the two runs differ. An arm's base model is the one of its own base and
+// sampling settings: there only what was trained differs.
 function differences(image, reference) {
   if (!reference || image.isBase) return [];
   const mine = settingsOf(image);
   if (reference.isBase) {
-    return Object.entries(DATA.arms[image.arm].levels).map(([key, value]) => [key, value, "no adapter"]);
+    return Object.entries(DATA.arms[image.arm].levels).filter(([key]) => !/^(sample|model)\b/.test(key))
+      .map(([key, value]) => [key, value, "no adapter"]);
   }
   const theirs = settingsOf(reference);
   return distinct([...Object.keys(mine), ...Object.keys(theirs)]).filter((key) => mine[key] !== theirs[key])

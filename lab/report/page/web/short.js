@@ -1,7 +1,7 @@
 // In short: what was trained, and claim by claim what each arm made of it, on the same noise.
 
 // Pictures that nobody chose: all prompts of the claim with the first seeds, then with the next ones.
-function examples(arm, prompts, count) {
+function examples({ arm, baseline }, prompts, count) {
   const seeds = (dimension("g") || { values: [] }).values;
   const picked = [];
   for (let turn = 0; turn < count; turn += 1) {
@@ -9,7 +9,7 @@ function examples(arm, prompts, count) {
     const round = Math.floor(turn / prompts.length);
     const g = seeds[round % seeds.length];
     const at = (image) => image.prompt === prompt && String(image.g) === g;
-    if (arm === null) picked.push(IMAGES.find((image) => image.role === "base" && at(image)));
+    if (arm === undefined) picked.push(IMAGES.find((image) => image.role === "base" && image.baseline === baseline && at(image)));
     else {
       const drawn = SAMPLES.filter((image) => image.arm === arm && at(image) && image.last && String(image.weight) === DEFAULTS["is.weight"]);
       picked.push(drawn.find((image) => image.seed === TRAIN_SEEDS[round % TRAIN_SEEDS.length]) || drawn[0]);
@@ -25,6 +25,7 @@ const shortArms = () => DATA.arms.map((_, arm) => arm)
 function renderShort() {
   const root = byId("short");
   const arms = shortArms();
+  const bases = ascending(arms.map((arm) => DATA.arms[arm].baseline));
   const claims = distinct(DATA.verdicts.map((row) => row.claim));
   const groups = groupedByPrompts(claims);
   const count = arms.length > 8 ? 1 : arms.length > 5 ? 2 : 3;
@@ -43,9 +44,9 @@ function renderShort() {
     contrasts(claims),
     el("div", { class: "short-box" }, el("table", { class: arms.length > 2 ? "short" : "short roomy" },
       el("thead", {}, el("tr", {}, el("td", {}),
-        el("th", { scope: "col", class: "base-head" }, "Base model", el("span", { class: "quiet" }, "no adapter")),
+        bases.map((baseline) => el("th", { scope: "col", class: "of-base" }, sentence(DATA.baselines[baseline]), el("span", { class: "quiet" }, "no adapter"))),
         arms.map((arm) => el("th", { scope: "col" }, armName(arm), trainedOn(arm))))),
-      groups.map(([prompts, own]) => shortGroup(prompts, own, arms, count)))),
+      groups.map(([prompts, own]) => shortGroup(prompts, own, { bases, arms }, count)))),
     openAnswers(),
     legend(),
   );
@@ -74,15 +75,17 @@ function trainedOn(arm) {
 }
 
 // Claims that are read on the same prompts share their pictures: those come first, then the answers.
-function shortGroup(prompts, claims, arms, count) {
-  const wall = (arm) => el("span", { class: "wall-short" }, examples(arm, prompts, count).map((image) => pictureElement(image, describe(image))));
-  const head = (arm) => ({ "data-head": arm === null ? "base model" : armLabel(arm).replaceAll("=", "=\u200b") });
+function shortGroup(prompts, claims, { bases, arms }, count) {
+  const wall = (who) => el("span", { class: "wall-short" }, examples(who, prompts, count).map((image) => pictureElement(image, describe(image))));
+  const headed = (label) => ({ "data-head": label.replaceAll("=", "=\u200b") });
+  const head = (arm) => headed(armLabel(arm));
   return el("tbody", {},
     el("tr", { class: "short-pictures" }, el("th", { scope: "row" }, el("span", { class: "quiet" }, "asked for"), quoted(prompts, 4)),
-      [null, ...arms].map((arm) => el("td", head(arm), wall(arm)))),
+      bases.map((baseline) => el("td", { ...headed(DATA.baselines[baseline]), class: "of-base" }, wall({ baseline }))),
+      arms.map((arm) => el("td", head(arm), wall({ arm })))),
     claims.map((claim) => {
       const rows = DATA.verdicts.map((verdict, index) => ({ ...verdict, index })).filter((row) => row.claim === claim);
-      return el("tr", { "data-claim": claim }, el("th", { scope: "row" }, sentence(rows[0].statement)), el("td", { class: "nothing" }),
+      return el("tr", { "data-claim": claim }, el("th", { scope: "row" }, sentence(rows[0].statement)), bases.map(() => el("td", { class: "of-base nothing" })),
         arms.map((arm) => {
           const row = rows.find((other) => other.arm === arm);
           const measured = row || effectOf(claim, arm);
