@@ -15,7 +15,7 @@ from hydra.plugins.sweeper import Sweeper
 from omegaconf import DictConfig
 
 from lab.cli.jobs import jobs_of
-from lab.cli.launchers import check_processes, make_plan, run_resident
+from lab.cli.launchers import check_processes, make_plan, run_resident, run_with_hydra
 from lab.core.errors import LabError
 from lab.experiment.arms import Job
 
@@ -44,18 +44,20 @@ class ProductSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         """Launch the product of the arms, the experiment's parameters and the command line's.
 
+        The lab's own launchers take the sweep as a whole. Any other launcher (`basic`, `joblib`,
+        `submitit_slurm`, `ray`) is given one job for each task of it.
+
         Raises:
             LabError: With a line for each mistake in the arms and in the jobs they make.
             SystemExit: With status 1 when a run failed; the launcher has said which and why.
         """
         loader = self.hydra_context.config_loader
         jobs = jobs_of(self.config, loader, arguments, self.arms, self.params)
-        if not isinstance(self.launcher, _SweepLauncher):
-            raise LabError(
-                "hydra/launcher must be resident or plan: others carry out one job at a time, "
-                "and the arms of a sweep are compared with each other"
-            )
-        if self.launcher.carry_out(jobs):
+        if isinstance(self.launcher, _SweepLauncher):
+            failed = self.launcher.carry_out(jobs)
+        else:
+            failed = run_with_hydra(jobs, self.launcher, self.hydra_context, self.config)
+        if failed:
             raise SystemExit(1)
 
 

@@ -21,11 +21,9 @@ def job(arm="", rank=8, seed=0, role="arm", dataset="base_shape", **overrides):
     config = RunConfig(seed=seed, arm=arm, role=role)
     config.adapter.rank = rank
     given = {"arm": arm} if arm else {}
-    return Job(
-        config,
-        {**given, "adapter.rank": str(rank), "dataset": dataset, "seed": str(seed), **overrides},
-        {"dataset": dataset},
-    )
+    given |= {"adapter.rank": rank, "dataset": dataset, "seed": seed, **overrides}
+    words = tuple(f"{key}={value}" for key, value in given.items())
+    return Job(config, words, {"dataset": dataset})
 
 
 def test_a_name_stands_for_what_the_arm_sets_and_other_factors_are_added():

@@ -163,15 +163,6 @@ def test_a_home_folder_is_expanded(refused, monkeypatch, tmp_path):
     assert any('the folder "dog\'s home"' in line or "dog's home" in line for line in lines)
 
 
-def test_a_launcher_of_single_jobs_is_refused(capsys, tmp_path):
-    from lab.cli.main import main
-
-    words = ["sweep", COLOURED, "hydra/launcher=basic", f"paths.runs={tmp_path / 'runs'}"]
-    assert main(words) == 2
-    assert capsys.readouterr().err.startswith("hydra/launcher must be resident or plan")
-    assert not (tmp_path / "runs").exists()
-
-
 @pytest.fixture
 def experiment(monkeypatch, tmp_path):
     """Return a function that writes an experiment file beside copies of the shipped settings."""

@@ -16,7 +16,7 @@ from lab.cli.mistakes import COMPOSITION_ERRORS
 from lab.cli.words import chooses_group, opened, quoted
 from lab.core.errors import LabError, raise_if
 from lab.core.names import is_name
-from lab.experiment.arms import Job
+from lab.experiment.arms import Job, as_mapping
 from lab.experiment.rules import arm_mistakes, claim_mistakes, sweep_mistakes
 from lab.run.mistakes import run_mistakes
 
@@ -44,7 +44,7 @@ def jobs_of(
     given = [f"{key!s}={value}" for key, value in params.items()]
     levels = _levels([*([f"arm={names}"] if names else []), *given, *arguments], loader)
     rows = [list(row) for row in product(*levels.values())]
-    chosen = [_as_mapping(row).get("arm", "") for row in rows]
+    chosen = [as_mapping(row).get("arm", "") for row in rows]
     keys = [key.lstrip("+") for key in levels]
     mistakes = arm_mistakes(named, chosen, keys)
     mistakes += claim_mistakes(named, config.experiment.claims, keys)
@@ -107,7 +107,7 @@ class _Composer:
         composed = with_values(self.composed[groups], values)
         choices: dict[str, str | None] = dict(OmegaConf.select(composed, "hydra.runtime.choices"))
         config = to_run_config(composed, choices.get("experiment"))
-        return Job(config, _as_mapping(overrides), choices)
+        return Job(config, tuple(overrides), choices)
 
 
 def _settings(levels: Any) -> list[str]:
@@ -127,8 +127,3 @@ def _spelt(value: Any) -> str:
     if isinstance(value, str):
         return quoted(value)
     return "null" if value is None else str(value).lower()
-
-
-def _as_mapping(overrides: Sequence[str]) -> dict[str, str]:
-    pairs = [override.partition("=") for override in overrides]
-    return {key.lstrip("+"): value for key, _, value in pairs}

@@ -9,7 +9,7 @@ from lab.core.errors import LabError
 from lab.experiment.arms import Job
 from lab.experiment.sweep import Sweep
 
-__all__ = ["check_processes", "make_plan", "run_resident"]
+__all__ = ["check_processes", "make_plan", "run_resident", "run_with_hydra"]
 
 
 def check_processes(processes: Any) -> int | None:
@@ -29,6 +29,24 @@ def run_resident(jobs: Sequence[Job], processes: int | None) -> bool:
     from lab.sweep.run import run_sweep
 
     outcomes = run_sweep(Sweep.of(jobs), LocalLauncher(processes))
+    return any(outcome.failed for outcome in outcomes)
+
+
+def run_with_hydra(jobs: Sequence[Job], launcher: Any, context: Any, config: Any) -> bool:
+    """Train and sample wherever another launcher does its jobs; say whether something failed.
+
+    Args:
+        jobs: The sweep's jobs.
+        launcher: Hydra's own or a plugin's.
+        context: What that takes from Hydra in its `setup`.
+        config: What Hydra composed for the whole sweep.
+    """
+    from lab.cli.hydra_launcher import HydraLauncher
+    from lab.sweep.run import run_sweep
+
+    sweep = Sweep.of(jobs)
+    words = {run.name: job.words for run, job in zip(sweep.runs, jobs, strict=True)}
+    outcomes = run_sweep(sweep, HydraLauncher(launcher, context, config, words))
     return any(outcome.failed for outcome in outcomes)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from lab.experiment.schema import RunConfig
@@ -19,6 +20,7 @@ __all__ = [
     "Arm",
     "Job",
     "arms_of",
+    "as_mapping",
     "factors_of",
     "recorded_arms",
     "same_others",
@@ -36,13 +38,18 @@ class Job:
 
     Args:
         config: The configuration.
-        overrides: The overrides, key to value.
+        words: The overrides that make it, those of its named arm too, as Hydra spells them.
         choices: The option chosen in each group of `conf/`, such as `dataset: base_blur`.
     """
 
     config: RunConfig
-    overrides: Mapping[str, str]
+    words: tuple[str, ...]
     choices: Mapping[str, str | None] = field(default_factory=dict)
+
+    @cached_property
+    def overrides(self) -> dict[str, str]:
+        """The overrides, key to value."""
+        return as_mapping(self.words)
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,12 @@ class Arm:
     name: str = ""
     role: str = "arm"
     others: dict[str, Any] = field(default_factory=dict)
+
+
+def as_mapping(words: Iterable[str]) -> dict[str, str]:
+    """Return overrides such as `adapter.rank=4` or `++seed=1`, key to value."""
+    pairs = [word.partition("=") for word in words]
+    return {key.lstrip("+"): value for key, _, value in pairs}
 
 
 def same_others(arm: Arm, other: Arm) -> bool:

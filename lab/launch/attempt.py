@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from lab.display.progress import LastStage, Progress
 from lab.experiment.sweep import Run
 from lab.launch.resident import ResidentBase
 from lab.launch.task import Outcome, Task
 from lab.record.documents import Failure
-from lab.run.base_images import draw_base_images
+from lab.run.base_images import base_images_there, draw_base_images
 from lab.run.spec import find_training_set, plan_run
 
-__all__ = ["perform", "record_failure"]
+__all__ = ["first_line", "lost", "perform"]
 
 
 def perform(task: Task, resident: ResidentBase, progress: Progress) -> Iterator[Outcome]:
@@ -44,7 +44,7 @@ def _attempt(run: Run, resident: ResidentBase, progress: Progress) -> Outcome:
         planned = plan_run(run, find_training_set(run.config))
         execute_run(planned, resident.get(run.config), stages)
     except Exception as error:  # the boundary that keeps one run's failure from the others
-        reason = _first_line(error)
+        reason = first_line(error)
         record_failure(run, Failure(reason, stages.name, traceback.format_exc()))
         return Outcome(run.name, "FAILED", reason)
     return Outcome(run.name, "DONE")
@@ -57,8 +57,27 @@ def _draw_base(task: Task, resident: ResidentBase, progress: Progress) -> Outcom
         planned = plan_run(first, find_training_set(first.config))
         draw_base_images(planned, resident.get(first.config), task.base, progress)
     except Exception as error:
-        return Outcome(task.base, "FAILED", _first_line(error))
+        return Outcome(task.base, "FAILED", first_line(error))
     return Outcome(task.base, "DONE")
+
+
+def lost(task: Task, names: Sequence[str], reason: str) -> Iterator[Outcome]:
+    """Yield how parts of a task ended whose process could not say so itself.
+
+    Args:
+        task: The task.
+        names: The parts that have not been heard of.
+        reason: What is known of the end of the process, in one line.
+    """
+    for name in names:
+        [run] = [run for run in task.runs if task.base or run.name == name]
+        planned = plan_run(run, find_training_set(run.config))
+        if base_images_there(planned) if task.base else planned.status == "DONE":
+            yield Outcome(name, "DONE")
+            continue
+        if not task.base and planned.status != "FAILED":  # what the process itself noted stays
+            record_failure(run, Failure(reason, traceback=reason))
+        yield Outcome(name, "FAILED", reason)
 
 
 def record_failure(run: Run, failure: Failure) -> None:
@@ -68,5 +87,6 @@ def record_failure(run: Run, failure: Failure) -> None:
         plan_run(run, find_training_set(run.config)).output.fail(failure)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
+    """Return the kind of an error and the first line of what it says."""
     return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -16,10 +16,9 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from lab.display.progress import Progress
-from lab.launch.attempt import perform, record_failure
+from lab.launch.attempt import lost, perform
 from lab.launch.resident import ResidentBase
 from lab.launch.task import Outcome, Task
-from lab.record.documents import Failure
 
 __all__ = ["side_by_side"]
 
@@ -93,11 +92,9 @@ class _Worker:
         """Yield failures for what its task had not ended."""
         self.process.join()
         task, self.task = self.task, None
-        reason = f"its process ended with exit code {self.process.exitcode}"
-        for run in task.runs if task else ():
-            if run.name in self.open:
-                record_failure(run, Failure(reason, traceback=reason))
-        yield from (Outcome(name, "FAILED", reason) for name in self.open)
+        if task:
+            reason = f"its process ended with exit code {self.process.exitcode}"
+            yield from lost(task, self.open, reason)
 
     def stop(self) -> None:
         """End the process, whatever it does."""

@@ -5,6 +5,7 @@ runs/<experiment>/<run_id>/   a run            (lab.record.run_folder)
 runs/_base/<fingerprint>/     images of a base model, shared by all experiments
 runs/_datasets/               built datasets, by content
 runs/_cache/                  latents, prompt embeddings, fingerprints
+runs/_hydra/                  what Hydra's launchers leave, such as logs (`conf/config.yaml`)
 """
 
 from __future__ import annotations
