@@ -28,6 +28,7 @@ _REFRESH_SECONDS = 0.25  # of the live table
 _LINE_SECONDS = 30.0  # between plain lines of one run
 _FILE_COLUMNS = 160  # of a table that is not written to a terminal
 _NARROW_COLUMNS = 110  # below it the words of a verdict stand under one another
+_UNBROKEN = ("verdict", "effect")  # columns whose words are not broken over lines
 _OTHER_LINES = 8  # of the terminal, kept free of rows
 _STYLES = {"DONE": "green", "SKIPPED": "dim", "FAILED": "bold red", "waiting": "dim"}
 _VERDICT_STYLES = {
@@ -202,7 +203,6 @@ def print_rows(
     rows: Sequence[Sequence[str]],
     summary: str = "",
     *,
-    unbroken: Sequence[str] = (),
     console: Console | None = None,
 ) -> None:
     """Print a table of words and, below it, a line that sums it up.
@@ -212,13 +212,12 @@ def print_rows(
         columns: Their names.
         rows: Their words.
         summary: The line below; empty for none.
-        unbroken: Columns whose words are not broken over lines.
         console: Where to write; the standard output by default.
     """
     console = console or _console()
     table = Table(title=escape(title), title_justify="left")
     for column in columns:
-        table.add_column(escape(column), overflow="fold", no_wrap=column in unbroken)
+        table.add_column(escape(column), overflow="fold", no_wrap=column in _UNBROKEN)
     for row in rows:
         table.add_row(*(Text(cell, style=_VERDICT_STYLES.get(cell, "")) for cell in row))
     console.print(table)
@@ -243,7 +242,7 @@ def print_verdicts(verdicts: pd.DataFrame, *, console: Console | None = None) ->
     columns, read = (_narrow if console.width < _NARROW_COLUMNS else _wide)(rows)
     shown = [read(row) for row in rows]
     title = f"verdicts on {len(rows)} claims"
-    print_rows(title, columns, shown, unbroken=("verdict", "effect"), console=console)
+    print_rows(title, columns, shown, console=console)
 
 
 def _wide(rows: Sequence[dict[Any, Any]]) -> tuple[list[str], Callable[..., list[str]]]:

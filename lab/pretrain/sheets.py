@@ -10,7 +10,7 @@ from PIL import Image
 
 from lab.experiment.schema import RunConfig
 from lab.model.resident import BaseModel
-from lab.report.grid import draw_grid
+from lab.report.grid import Grid, draw_grid
 from lab.sample.draw import draw_seeds
 
 __all__ = ["SHEET_PROMPTS", "draw_prompt", "prompt_sheet", "save_sheet"]
@@ -45,13 +45,14 @@ def draw_prompt(base: BaseModel, prompt: str, seeds: Sequence[int]) -> np.ndarra
 def prompt_sheet(title: str, rows: Mapping[str, np.ndarray], first_seed: int = 0) -> Image.Image:
     """Lay out images `(N, H, W, 3)` uint8 by prompt: a row each, every column from one noise."""
     widest = max(len(images) for images in rows.values())
-    return draw_grid(
+    grid = Grid(
         [list(images) for images in rows.values()],
         title=title,
         rows=list(rows),
         columns=[str(first_seed + column) for column in range(widest)],
         cell_px=64,
     )
+    return draw_grid(grid)
 
 
 def save_sheet(path: Path, base: BaseModel, title: str, *, num_images: int = 6) -> None:

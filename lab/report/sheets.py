@@ -10,7 +10,7 @@ from PIL import Image
 
 from lab.core.names import file_name
 from lab.core.pixels import read_pixels
-from lab.report.grid import draw_grid
+from lab.report.grid import Grid, draw_grid
 from lab.results.sweep import Sweep
 
 __all__ = [
@@ -149,15 +149,16 @@ def _draw(
 ) -> Image.Image:
     rows, seeds, cells = arrange(frame)
     arm_of = frame.drop_duplicates("row")["arm"].tolist()
-    return draw_grid(
+    note = f"{sweep.name} · prompt set {prompt_set} · {note} · a column shares its initial noise"
+    grid = Grid(
         cells,
         title=f"“{prompt}”" if prompt else "(empty prompt)",
-        note=f"{sweep.name} · prompt set {prompt_set} · {note} · "
-        "a column shares its initial noise",
+        note=note,
         rows=rows,
         columns=[f"seed {seed}" for seed in seeds],
         rules_before=[i for i in range(1, len(rows)) if arm_of[i] != arm_of[i - 1]],
     )
+    return draw_grid(grid)
 
 
 def read_if_there(path: str | None) -> np.ndarray | None:

@@ -4,7 +4,7 @@ from PIL import Image
 
 from lab.core.drawing import fit_picture, load_font, wrap_words
 from lab.core.names import file_name
-from lab.report.grid import draw_grid
+from lab.report.grid import Grid, draw_grid
 from lab.report.sheets import sample_sheet, write_sheets
 from lab.results.sweep import open_sweep
 
@@ -35,12 +35,12 @@ def test_large_pictures_are_reduced_to_the_cell():
 
 def test_labels_that_do_not_fit_the_cells_are_refused():
     with pytest.raises(ValueError, match="do not fit"):
-        draw_grid([[None, None]], title="t", rows=["a"], columns=["b"])
+        Grid([[None, None]], title="t", rows=["a"], columns=["b"])
 
 
 def test_a_huge_sheet_stays_within_what_viewers_open():
     picture = np.zeros((8, 8, 3), np.uint8)
-    sheet = draw_grid([[picture]] * 400, title="t", rows=["r"] * 400, columns=["c"])
+    sheet = draw_grid(Grid([[picture]] * 400, title="t", rows=["r"] * 400, columns=["c"]))
     assert max(sheet.size) < 17_000
 
 
@@ -95,7 +95,7 @@ def test_a_word_longer_than_a_line_is_broken_and_whole():
 
 def test_labels_that_differ_in_the_middle_alone_get_the_room_they_need():
     rows = [f"{'a' * 20} {middle} {'b' * 20}" for middle in ("one", "two")]
-    sheet = draw_grid([[None]] * 2, title="t", rows=rows, columns=["c"], cell_px=16)
+    sheet = draw_grid(Grid([[None]] * 2, title="t", rows=rows, columns=["c"], cell_px=16))
     first, second = (
         np.asarray(sheet)[-20 - 22 * n + 0 : -20 - 22 * (n - 1), 20:400] for n in (2, 1)
     )
