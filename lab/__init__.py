@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from lab import _shadow as _shadow  # must run before anything imports transformers
 
 if TYPE_CHECKING:
-    from lab.results.sweep import Sweep, open_sweep
+    from lab.results.sweep import SweepResults, open_sweep
 
-__all__ = ["Sweep", "open_sweep"]
+__all__ = ["SweepResults", "open_sweep"]
 
 
 def __getattr__(name: str) -> Any:

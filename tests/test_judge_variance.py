@@ -9,6 +9,7 @@ import pytest
 
 from lab.core.errors import LabError
 from lab.judge.variance import stream_shares
+from lab.record.documents import SweepRecord
 from lab.report.curves import variance_bars
 from lab.report.variance import (
     free_streams,
@@ -16,7 +17,7 @@ from lab.report.variance import (
     variance_table,
     write_variance,
 )
-from lab.results.sweep import Sweep
+from lab.results.sweep import SweepResults
 
 VARIANCES = {"adapter": 0.1, "order": 0.3, "noise": 0.5, "timestep": 0.1, "all": 1.0}
 
@@ -87,9 +88,9 @@ def sweep_of(folder, arms, **settings):
                     }
                 )  # fmt: skip
     empty = pd.DataFrame()
-    return Sweep(
-        "seed_sources", folder, {"claims": {}}, pd.DataFrame(runs), pd.DataFrame(images), empty,
-        *[empty] * 10, ["sharp", "empty"],
+    return SweepResults(
+        "seed_sources", folder, SweepRecord("seed_sources"), pd.DataFrame(runs),
+        pd.DataFrame(images), empty, *[empty] * 10, ["sharp", "empty"],
     )  # fmt: skip
 
 

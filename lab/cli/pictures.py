@@ -13,7 +13,7 @@ from lab.experiment.schema import TrackingConfig
 from lab.record.sweep_folder import SweepFolder
 from lab.report.page import write_page
 from lab.report.sheets import sample_sheet
-from lab.results.sweep import Sweep, open_sweep
+from lab.results.sweep import SweepResults, open_sweep
 from lab.tracking import mirror_sweep, tracking_uri
 from lab.tracking.ui import chart_links, running_ui
 
@@ -107,7 +107,7 @@ def _chart_view(browser: Browser, address: str) -> Image.Image:
     return _read(browser.picture())
 
 
-def _sheet(sweep: Sweep, prompt: str) -> Image.Image:
+def _sheet(sweep: SweepResults, prompt: str) -> Image.Image:
     """Draw the sheet of a prompt with at most eight columns, so that it can be read small."""
     drawn = sweep.images[sweep.images["role"].isin(("arm", "placebo"))]
     asked = [claim["prompts"] for claim in sweep.record.claims.values()]

@@ -9,14 +9,14 @@ from lab.probe.confusion import IMAGES_PER_CLASS, confusions
 from lab.record.tables import CONFUSION
 from lab.report.figures import confusion_figure
 from lab.report.style import save_figure
-from lab.results.sweep import Sweep
+from lab.results.sweep import SweepResults
 
 __all__ = ["confusion_matrices", "write_confusions"]
 
 SIDE_PX = 64  # of the pictures where no run says how large its images are
 
 
-def confusion_matrices(sweep: Sweep) -> dict[str, pd.DataFrame]:
+def confusion_matrices(sweep: SweepResults) -> dict[str, pd.DataFrame]:
     """Return the matrices of a reported sweep by name: true classes by what was read, shares."""
     if sweep.confusions.empty:
         return {}
@@ -28,7 +28,7 @@ def confusion_matrices(sweep: Sweep) -> dict[str, pd.DataFrame]:
     }
 
 
-def write_confusions(sweep: Sweep) -> None:
+def write_confusions(sweep: SweepResults) -> None:
     """Write `confusion.csv`, and `figures/confusion-<matrix>.svg` and `.png`.
 
     The pictures are as large as the sweep's images. Where no claim's probe names a class, those of
@@ -58,6 +58,6 @@ def _cells(matrix: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _side_px(sweep: Sweep) -> int:
+def _side_px(sweep: SweepResults) -> int:
     sides = sweep.runs.get("model.resolution_px")
     return SIDE_PX if sides is None or sides.dropna().empty else int(sides.dropna().iloc[0])

@@ -13,12 +13,12 @@ from lab.core.errors import LabError, unknown
 from lab.judge.thresholds import LEARNED_INDEX
 from lab.judge.variance import ALL
 from lab.report.style import arm_colours, new_axes, new_figure
-from lab.results.sweep import Sweep
+from lab.results.sweep import SweepResults
 
 __all__ = ["learning_curves", "variance_bars"]
 
 
-def learning_curves(sweep: Sweep) -> tuple[Figure, pd.DataFrame]:
+def learning_curves(sweep: SweepResults) -> tuple[Figure, pd.DataFrame]:
     """Show how far each claim went by training step; by adapter weight where one step was drawn.
 
     A panel per claim, a line with its interval per arm, a diamond at the onset.
@@ -78,7 +78,7 @@ def _draw_onsets(panel: Axes, onsets: pd.DataFrame, colours: dict[str, str]) -> 
 
 
 def variance_bars(
-    sweep: Sweep, prompt_set: str, probes: Sequence[str] = ()
+    sweep: SweepResults, prompt_set: str, probes: Sequence[str] = ()
 ) -> tuple[Figure, pd.DataFrame]:
     """Show each stream's share of the noise between trainings, a group of bars per probe.
 

@@ -12,12 +12,12 @@ from lab.judge.values import absent_arms
 from lab.record.tables import DOSE, ONSET
 from lab.report.curves import learning_curves
 from lab.report.style import save_figure
-from lab.results.sweep import Sweep
+from lab.results.sweep import SweepResults
 
 __all__ = ["write_doses"]
 
 
-def write_doses(sweep: Sweep, claims: Mapping[str, ClaimConfig]) -> list[str]:
+def write_doses(sweep: SweepResults, claims: Mapping[str, ClaimConfig]) -> list[str]:
     """Write `dose.csv`, `onset.csv` and `figures/dose.svg` and `.png` into the sweep's folder.
 
     Where there is one dose, or no claim that an attribute is learned, those of an earlier sweep

@@ -12,7 +12,7 @@ from lab.experiment.claim import ClaimConfig
 from lab.judge import judge
 from lab.judge.evidence import build_evidence
 from lab.judge.question import Question, ask
-from lab.results.sweep import Sweep
+from lab.results.sweep import SweepResults
 
 __all__ = ["seed_effects", "unasked_effects"]
 
@@ -22,7 +22,7 @@ _EFFECT = (
 )  # fmt: skip
 
 
-def seed_effects(sweep: Sweep) -> pd.DataFrame:
+def seed_effects(sweep: SweepResults) -> pd.DataFrame:
     """Return what each training seed says alone, on the scale of the verdict.
 
     Args:
@@ -57,7 +57,7 @@ def seed_effects(sweep: Sweep) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["claim", "arm", "train_seed", "effect"])
 
 
-def unasked_effects(sweep: Sweep) -> pd.DataFrame:
+def unasked_effects(sweep: SweepResults) -> pd.DataFrame:
     """Return what was measured, by each claim's own yardstick, in arms it does not speak of.
 
     A claim that speaks of one arm is answered there alone; beside the answer a reader wants to see
@@ -88,13 +88,13 @@ def unasked_effects(sweep: Sweep) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=_EFFECT)
 
 
-def _target(sweep: Sweep, name: str, claim: ClaimConfig, arm: str) -> float | None:
+def _target(sweep: SweepResults, name: str, claim: ClaimConfig, arm: str) -> float | None:
     """Return what the arm's training images have of a claim; None where nothing is aimed at."""
     evidence = build_evidence(Question(name, claim, arm), sweep.measurements, sweep.checks)
     target = evidence.scale + evidence.cells.base.mean() if evidence.cells.base.size else np.nan
     return float(target) if np.isfinite(target) else None
 
 
-def _claims(sweep: Sweep) -> dict[str, ClaimConfig]:
+def _claims(sweep: SweepResults) -> dict[str, ClaimConfig]:
     claims = sweep.record.claims
     return {name: ClaimConfig(**settings) for name, settings in claims.items()}

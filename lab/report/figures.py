@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from lab.core.errors import LabError, unknown
 from lab.report.effects import seed_effects
 from lab.report.style import arm_colours, new_axes
-from lab.results.sweep import Sweep
+from lab.results.sweep import SweepResults
 
 __all__ = [
     "binding_figure",
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 
-def effect_plot(sweep: Sweep) -> tuple[Figure, pd.DataFrame]:
+def effect_plot(sweep: SweepResults) -> tuple[Figure, pd.DataFrame]:
     """Show the learning index of every claim and arm with its interval and its training seeds.
 
     Args:
@@ -68,7 +68,7 @@ def effect_plot(sweep: Sweep) -> tuple[Figure, pd.DataFrame]:
     return figure, frame.reset_index(drop=True)
 
 
-def index_heat_map(sweep: Sweep) -> tuple[Figure, pd.DataFrame]:
+def index_heat_map(sweep: SweepResults) -> tuple[Figure, pd.DataFrame]:
     """Show the learning index of arms (rows) by claims (columns).
 
     Returns:
@@ -87,7 +87,9 @@ def index_heat_map(sweep: Sweep) -> tuple[Figure, pd.DataFrame]:
     return figure, table
 
 
-def leak_map(sweep: Sweep, arm: str, probes: Sequence[str] = ()) -> tuple[Figure, pd.DataFrame]:
+def leak_map(
+    sweep: SweepResults, arm: str, probes: Sequence[str] = ()
+) -> tuple[Figure, pd.DataFrame]:
     """Show how far each probe moved on each prompt, in standard deviations of the base's images.
 
     Rows without the trigger that are not pale are leaks.
@@ -117,7 +119,7 @@ def leak_map(sweep: Sweep, arm: str, probes: Sequence[str] = ()) -> tuple[Figure
     return figure, table
 
 
-def dose_curve(sweep: Sweep, probe: str, prompt_set: str) -> tuple[Figure, pd.DataFrame]:
+def dose_curve(sweep: SweepResults, probe: str, prompt_set: str) -> tuple[Figure, pd.DataFrame]:
     """Show a probe against the adapter's weight: a line per arm, thin lines per training seed.
 
     Args:
@@ -204,13 +206,13 @@ def drift_map(drift: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     return _heat_map(table, title, unit, middle=None), table
 
 
-def _verdicts(sweep: Sweep) -> pd.DataFrame:
+def _verdicts(sweep: SweepResults) -> pd.DataFrame:
     if sweep.verdicts.empty:
         raise LabError(f"{sweep.folder / 'verdicts.csv'} is missing: the sweep was not judged")
     return sweep.verdicts
 
 
-def _check(sweep: Sweep, arms: Sequence[str], probes: Sequence[str]) -> None:
+def _check(sweep: SweepResults, arms: Sequence[str], probes: Sequence[str]) -> None:
     mistakes = [unknown("arm", arm, sweep.arms) for arm in arms if arm not in sweep.arms]
     mistakes += [
         unknown("probe", probe, sweep.probes) for probe in probes if probe not in sweep.probes

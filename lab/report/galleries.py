@@ -20,7 +20,7 @@ from lab.core.drawing import fit_picture
 from lab.core.errors import LabError, unknown
 from lab.report.sheets import arrange, read_if_there, sample_rows, step_rows
 from lab.report.style import new_axes
-from lab.results.sweep import Sweep
+from lab.results.sweep import SweepResults
 
 __all__ = ["contact_figure", "sample_figure", "step_figure"]
 
@@ -32,7 +32,7 @@ _LINE_PX = 26
 
 
 def sample_figure(
-    sweep: Sweep, prompt_set: str, prompt: str, weight: float = 1.0
+    sweep: SweepResults, prompt_set: str, prompt: str, weight: float = 1.0
 ) -> tuple[Figure, pd.DataFrame]:
     """Show one prompt after training: a row for the base model, one per arm and training seed.
 
@@ -47,7 +47,7 @@ def sample_figure(
     return _figure_of(sample_rows(sweep, prompt_set, prompt, weight), prompt)
 
 
-def step_figure(sweep: Sweep, prompt_set: str, prompt: str) -> tuple[Figure, pd.DataFrame]:
+def step_figure(sweep: SweepResults, prompt_set: str, prompt: str) -> tuple[Figure, pd.DataFrame]:
     """Show one prompt through training: a row for the base model, one per arm and training step.
 
     All rows are of the first training seed, at adapter weight 1. Otherwise as `sample_figure`.
@@ -55,7 +55,7 @@ def step_figure(sweep: Sweep, prompt_set: str, prompt: str) -> tuple[Figure, pd.
     return _figure_of(step_rows(sweep, prompt_set, prompt), prompt)
 
 
-def contact_figure(sweep: Sweep, arm: str, most: int = 64) -> tuple[Figure, pd.DataFrame]:
+def contact_figure(sweep: SweepResults, arm: str, most: int = 64) -> tuple[Figure, pd.DataFrame]:
     """Show the training images of an arm with their captions.
 
     Args:

@@ -13,7 +13,7 @@ from lab.probe.alarm import ALARMS, false_alarms
 from lab.report.confusion import confusion_matrices
 from lab.report.figures import binding_figure, drift_map
 from lab.report.style import save_figure
-from lab.results.sweep import Sweep
+from lab.results.sweep import SweepResults
 
 __all__ = ["Instrument", "arm_binding", "arm_drift", "instruments", "write_instrument_figures"]
 
@@ -33,7 +33,7 @@ class Instrument:
     table: pd.DataFrame
 
 
-def arm_drift(sweep: Sweep, arm: str) -> pd.DataFrame:
+def arm_drift(sweep: SweepResults, arm: str) -> pd.DataFrame:
     """Return an arm's mean functional drift: `prompt`, `timestep`, `drift`; empty without any."""
     if sweep.drift.empty:
         return pd.DataFrame()
@@ -41,7 +41,7 @@ def arm_drift(sweep: Sweep, arm: str) -> pd.DataFrame:
     return own.groupby(["prompt", "timestep"], sort=False)["drift"].mean().reset_index()
 
 
-def arm_binding(sweep: Sweep, arm: str) -> pd.DataFrame:
+def arm_binding(sweep: SweepResults, arm: str) -> pd.DataFrame:
     """Return an arm's mean binding matrix: captions of images by captions they are given."""
     if sweep.binding.empty:
         return pd.DataFrame()
@@ -51,7 +51,7 @@ def arm_binding(sweep: Sweep, arm: str) -> pd.DataFrame:
     )
 
 
-def instruments(sweep: Sweep) -> list[Instrument]:
+def instruments(sweep: SweepResults) -> list[Instrument]:
     """Return the tables that a sweep has, in the order in which a report shows them."""
     drift = (
         "how much of the base model's prediction the adapter changes, by timestep of the "
@@ -72,7 +72,7 @@ def instruments(sweep: Sweep) -> list[Instrument]:
 
 
 def _of_each_arm(
-    sweep: Sweep, title: str, note: str, read: Callable[[Sweep, str], pd.DataFrame]
+    sweep: SweepResults, title: str, note: str, read: Callable[[SweepResults, str], pd.DataFrame]
 ) -> list[Instrument]:
     tables = {arm: read(sweep, arm) for arm in sweep.arms}
     return [
@@ -82,7 +82,7 @@ def _of_each_arm(
     ]
 
 
-def _drift_matrix(sweep: Sweep, arm: str) -> pd.DataFrame:
+def _drift_matrix(sweep: SweepResults, arm: str) -> pd.DataFrame:
     drift = arm_drift(sweep, arm)
     if drift.empty:
         return drift
@@ -90,7 +90,7 @@ def _drift_matrix(sweep: Sweep, arm: str) -> pd.DataFrame:
     return matrix.loc[list(dict.fromkeys(drift["prompt"]))]
 
 
-def _spread(sweep: Sweep) -> list[Instrument]:
+def _spread(sweep: SweepResults) -> list[Instrument]:
     if sweep.diversity.empty:
         return []
     shown = []
@@ -109,7 +109,7 @@ def _spread(sweep: Sweep) -> list[Instrument]:
     return shown
 
 
-def _copying(sweep: Sweep) -> list[Instrument]:
+def _copying(sweep: SweepResults) -> list[Instrument]:
     if sweep.copying.empty:
         return []
     table = sweep.copying.pivot_table(
@@ -119,7 +119,7 @@ def _copying(sweep: Sweep) -> list[Instrument]:
     return [Instrument("Copied images", note, table)]
 
 
-def _alarms(sweep: Sweep) -> list[Instrument]:
+def _alarms(sweep: SweepResults) -> list[Instrument]:
     table = false_alarms(sweep.measurements)
     table = table[table.index.isin(ALARMS) | (table["nan_share"] > 0)]
     if table.empty:
@@ -131,7 +131,7 @@ def _alarms(sweep: Sweep) -> list[Instrument]:
     return [Instrument("False alarms of the probes", note, table)]
 
 
-def _confusions(sweep: Sweep) -> list[Instrument]:
+def _confusions(sweep: SweepResults) -> list[Instrument]:
     return [
         Instrument(
             f"Confusion matrix: {name.replace('_', ' ')}",
@@ -143,7 +143,7 @@ def _confusions(sweep: Sweep) -> list[Instrument]:
     ]
 
 
-def write_instrument_figures(sweep: Sweep) -> list[Path]:
+def write_instrument_figures(sweep: SweepResults) -> list[Path]:
     """Write each arm's drift map and binding matrix to `figures/`; return the files."""
     folder = sweep.folder / "figures"
     written: list[Path] = []

@@ -11,7 +11,7 @@ from PIL import Image
 from lab.core.names import file_name
 from lab.core.pixels import read_pixels
 from lab.report.grid import Grid, draw_grid
-from lab.results.sweep import Sweep
+from lab.results.sweep import SweepResults
 
 __all__ = [
     "arrange",
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-def write_sheets(sweep: Sweep) -> list[Path]:
+def write_sheets(sweep: SweepResults) -> list[Path]:
     """Write the sheets of a sweep to its folder `sheets/`.
 
     There is one for each prompt and adapter weight, `<prompt set>--<prompt>.png` and
@@ -57,7 +57,7 @@ def write_sheets(sweep: Sweep) -> list[Path]:
 
 
 def sample_sheet(
-    sweep: Sweep, prompt_set: str, prompt: str, weight: float = 1.0
+    sweep: SweepResults, prompt_set: str, prompt: str, weight: float = 1.0
 ) -> tuple[Image.Image, pd.DataFrame]:
     """Show one prompt after training: a row for the base model, one per arm and training seed.
 
@@ -76,7 +76,9 @@ def sample_sheet(
     return _draw(sweep, prompt_set, prompt, frame, f"adapter weight {weight:g}"), frame
 
 
-def step_sheet(sweep: Sweep, prompt_set: str, prompt: str) -> tuple[Image.Image, pd.DataFrame]:
+def step_sheet(
+    sweep: SweepResults, prompt_set: str, prompt: str
+) -> tuple[Image.Image, pd.DataFrame]:
     """Show one prompt through training: a row for the base model, one per arm and training step.
 
     All rows are of the first training seed, at adapter weight 1.
@@ -94,7 +96,9 @@ def step_sheet(sweep: Sweep, prompt_set: str, prompt: str) -> tuple[Image.Image,
     return _draw(sweep, prompt_set, prompt, frame, f"training seed {seed}"), frame
 
 
-def sample_rows(sweep: Sweep, prompt_set: str, prompt: str, weight: float = 1.0) -> pd.DataFrame:
+def sample_rows(
+    sweep: SweepResults, prompt_set: str, prompt: str, weight: float = 1.0
+) -> pd.DataFrame:
     """Return what a sample sheet shows: a row of the table for each picture.
 
     Returns:
@@ -105,7 +109,7 @@ def sample_rows(sweep: Sweep, prompt_set: str, prompt: str, weight: float = 1.0)
     return _rows(base, arms, arms["arm"] + " · seed " + arms["train_seed"].astype(str))
 
 
-def step_rows(sweep: Sweep, prompt_set: str, prompt: str) -> pd.DataFrame:
+def step_rows(sweep: SweepResults, prompt_set: str, prompt: str) -> pd.DataFrame:
     """Return what a step sheet shows, as `sample_rows`."""
     base, arms = _shown(sweep, sweep.images, prompt_set, prompt, 1.0)
     arms = arms[arms["train_seed"] == arms["train_seed"].min()]
@@ -122,7 +126,7 @@ def arrange(frame: pd.DataFrame) -> tuple[list[str], list[int], list[list[np.nda
 
 
 def _shown(
-    sweep: Sweep, images: pd.DataFrame, prompt_set: str, prompt: str, weight: float
+    sweep: SweepResults, images: pd.DataFrame, prompt_set: str, prompt: str, weight: float
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the base models' images of a prompt, and the arms' in the order of the experiment."""
     shown = images[(images["prompt_set"] == prompt_set) & (images["prompt"] == prompt)]
@@ -145,7 +149,7 @@ def _rows(base: pd.DataFrame, arms: pd.DataFrame, labels: pd.Series[str]) -> pd.
 
 
 def _draw(
-    sweep: Sweep, prompt_set: str, prompt: str, frame: pd.DataFrame, note: str
+    sweep: SweepResults, prompt_set: str, prompt: str, frame: pd.DataFrame, note: str
 ) -> Image.Image:
     rows, seeds, cells = arrange(frame)
     arm_of = frame.drop_duplicates("row")["arm"].tolist()

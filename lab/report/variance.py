@@ -16,7 +16,7 @@ from lab.record.tables import VARIANCE
 from lab.report.curves import variance_bars
 from lab.report.instruments import Instrument
 from lab.report.style import save_figure
-from lab.results.sweep import Sweep
+from lab.results.sweep import SweepResults
 
 __all__ = ["free_streams", "variance_instruments", "variance_table", "write_variance"]
 
@@ -24,7 +24,7 @@ _STREAMS = [item.name for item in fields(StreamConfig)]
 _MIN_SEEDS = 3
 
 
-def free_streams(sweep: Sweep) -> dict[str, str]:
+def free_streams(sweep: SweepResults) -> dict[str, str]:
     """Return the stream that each arm frees, and `all` for an arm that frees every one.
 
     A stream is free where `train.streams.<name>` is null, so that it follows the training seed,
@@ -47,7 +47,7 @@ def free_streams(sweep: Sweep) -> dict[str, str]:
     return found if len(set(found.values()) - {ALL}) >= 2 else {}
 
 
-def variance_table(sweep: Sweep) -> pd.DataFrame:
+def variance_table(sweep: SweepResults) -> pd.DataFrame:
     """Return the share of each random stream in the noise between trainings.
 
     Args:
@@ -76,7 +76,7 @@ def variance_table(sweep: Sweep) -> pd.DataFrame:
     return table[["probe", "prompt_set", *table.columns[:-2]]]
 
 
-def variance_instruments(sweep: Sweep) -> list[Instrument]:
+def variance_instruments(sweep: SweepResults) -> list[Instrument]:
     """Return the streams' shares as tables of the report, one for each prompt set."""
     note = (
         "share of the variance between trainings that each random stream brings in; of what the "
@@ -105,7 +105,7 @@ def _table(cells: pd.Series[float]) -> np.ndarray:
     return cells.unstack().dropna(axis="columns").to_numpy(dtype=float)
 
 
-def write_variance(sweep: Sweep) -> None:
+def write_variance(sweep: SweepResults) -> None:
     """Write `variance.csv` and a figure per prompt set, `figures/variance-<set>.svg` and `.png`.
 
     Where the arms do not free one stream each, those of an earlier sweep are removed.
@@ -120,7 +120,7 @@ def write_variance(sweep: Sweep) -> None:
     _write_figures(replace(sweep, variances=table))
 
 
-def _write_figures(sweep: Sweep) -> None:
+def _write_figures(sweep: SweepResults) -> None:
     for prompt_set in dict.fromkeys(sweep.variances["prompt_set"]):
         figure, _ = variance_bars(sweep, prompt_set, sweep.claimed_probes)
         save_figure(figure, sweep.folder / "figures", f"variance-{file_name(prompt_set)}")

@@ -150,7 +150,7 @@ def _beside(run: Recorded, table: pd.DataFrame) -> pd.DataFrame:
 def read_images(
     folder: SweepFolder, record: SweepRecord, recorded: Sequence[Recorded], runs: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """Read the tables of images; see `lab.results.sweep.Sweep` for what they hold.
+    """Read the tables of images; see `lab.results.sweep.SweepResults` for what they hold.
 
     Args:
         folder: The experiment's folder; files of controls are relative to the one above it.

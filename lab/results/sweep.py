@@ -40,11 +40,11 @@ from lab.results.read import (
     runs_table,
 )
 
-__all__ = ["Sweep", "open_sweep"]
+__all__ = ["SweepResults", "open_sweep"]
 
 
 @dataclass(frozen=True)
-class Sweep:
+class SweepResults:
     """Everything a sweep left on disk, as data frames.
 
     Attributes:
@@ -183,7 +183,9 @@ class Sweep:
         return rows.melt(id_vars=keys, value_vars=self.probes, var_name="probe")
 
 
-def open_sweep(name: str, runs: str | Path = "runs", *, tracking_uri: str | None = None) -> Sweep:
+def open_sweep(
+    name: str, runs: str | Path = "runs", *, tracking_uri: str | None = None
+) -> SweepResults:
     """Read one experiment's results from its folder, or from an MLflow store alone.
 
     Args:
@@ -210,7 +212,7 @@ def open_sweep(name: str, runs: str | Path = "runs", *, tracking_uri: str | None
     recorded = read_runs(folder, record)
     table = runs_table(recorded, record)
     images, controls, probes = read_images(folder, record, recorded, table)
-    return Sweep(
+    return SweepResults(
         name=name,
         folder=folder.path,
         record=record,

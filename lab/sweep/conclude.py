@@ -17,7 +17,7 @@ from lab.launch.task import Outcome
 from lab.record.documents import SweepRecord
 from lab.record.sweep_folder import SweepFolder
 from lab.record.tables import DIVERSITY, VERDICTS
-from lab.results.sweep import Sweep, open_sweep
+from lab.results.sweep import SweepResults, open_sweep
 from lab.sweep.controls import write_controls
 from lab.sweep.finished import Finished
 
@@ -142,7 +142,7 @@ def report(folder: SweepFolder, claims: Mapping[str, ClaimConfig]) -> list[str]:
 
 
 def _judge(
-    sweep: Sweep, claims: Mapping[str, ClaimConfig]
+    sweep: SweepResults, claims: Mapping[str, ClaimConfig]
 ) -> tuple[pd.DataFrame | None, list[str]]:
     """Judge the claims whose arms are there; a sweep that cannot be judged is not judged at all.
 

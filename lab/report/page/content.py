@@ -12,14 +12,14 @@ from lab.report.effects import seed_effects, unasked_effects
 from lab.report.instruments import Instrument, instruments
 from lab.report.page.pictures import Pictures
 from lab.report.variance import variance_instruments
-from lab.results.sweep import Sweep
+from lab.results.sweep import SweepResults
 
 __all__ = ["page_content"]
 
 _RUN_FACTS = ("num_trainable_parameters", "dataset_hash", "model_fingerprint", "git_commit")
 
 
-def page_content(sweep: Sweep, pictures: Pictures) -> dict[str, Any]:
+def page_content(sweep: SweepResults, pictures: Pictures) -> dict[str, Any]:
     """Gather everything the page shows.
 
     Args:
@@ -80,7 +80,7 @@ def _probe(name: str) -> dict[str, str]:
     return {"name": name, "unit": known.unit, "description": known.description}
 
 
-def _arms(sweep: Sweep, pictures: Pictures) -> list[dict[str, Any]]:
+def _arms(sweep: SweepResults, pictures: Pictures) -> list[dict[str, Any]]:
     """Return each arm with its levels and its training images."""
     roles = sweep.runs.drop_duplicates("arm").set_index("arm")["role"]
     training = sweep.images[sweep.images["role"] == "training"]
@@ -110,11 +110,11 @@ def _output(row: Any) -> tuple[str, str, str]:
     return row["arm"], row["run_id"], row["output_id"]
 
 
-def _settings_columns(sweep: Sweep) -> list[str]:
+def _settings_columns(sweep: SweepResults) -> list[str]:
     return [str(name) for name in sweep.runs if "." in str(name)]
 
 
-def _common_settings(sweep: Sweep) -> dict[str, str]:
+def _common_settings(sweep: SweepResults) -> dict[str, str]:
     """Return the settings that all runs share."""
     if sweep.runs.empty:
         return {}
@@ -128,7 +128,7 @@ def _spelt(value: Any) -> str:
     return "" if isinstance(value, float) and math.isnan(value) else str(value)
 
 
-def _runs(sweep: Sweep) -> list[dict[str, Any]]:
+def _runs(sweep: SweepResults) -> list[dict[str, Any]]:
     common = _common_settings(sweep)
     own = [name for name in _settings_columns(sweep) if name not in common]
     pairs = ["arm", "train_seed"]
@@ -163,7 +163,7 @@ def _curve(curve: pd.DataFrame) -> list[list[float | None]]:
     return [[_plain(step), _plain(loss)] for step, loss in thinned[["step", "loss"]].to_numpy()]
 
 
-def _images(sweep: Sweep, pictures: Pictures) -> list[dict[str, Any]]:
+def _images(sweep: SweepResults, pictures: Pictures) -> list[dict[str, Any]]:
     """Return samples and controls; the base model's values differ from arm to arm."""
     by_arm: dict[tuple[str, str, str], dict[int, list[float | None]]] = {}
     for _, row in sweep.controls.iterrows():
@@ -205,7 +205,7 @@ def _images(sweep: Sweep, pictures: Pictures) -> list[dict[str, Any]]:
     return rows
 
 
-def _verdicts(sweep: Sweep) -> list[dict[str, Any]]:
+def _verdicts(sweep: SweepResults) -> list[dict[str, Any]]:
     """Return the verdict table, each row with the effect of every training seed."""
     seeds = seed_effects(sweep)
     rows = []
@@ -219,7 +219,7 @@ def _verdicts(sweep: Sweep) -> list[dict[str, Any]]:
     return rows
 
 
-def _table(sweep: Sweep, table: pd.DataFrame) -> list[dict[str, Any]]:
+def _table(sweep: SweepResults, table: pd.DataFrame) -> list[dict[str, Any]]:
     """Return a table whose rows belong to arms."""
     rows = table.to_dict("records")
     plain = [{str(name): _plain(value) for name, value in row.items()} for row in rows]

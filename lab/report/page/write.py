@@ -10,7 +10,7 @@ from typing import Any
 from lab.core.files import write_bytes
 from lab.report.page.content import page_content
 from lab.report.page.pictures import Pictures
-from lab.results.sweep import Sweep
+from lab.results.sweep import SweepResults
 
 __all__ = ["write_page"]
 
@@ -34,7 +34,7 @@ _SCRIPTS = (
 )
 
 
-def write_page(sweep: Sweep, path: Path) -> Path:
+def write_page(sweep: SweepResults, path: Path) -> Path:
     """Write the comparison page of a sweep.
 
     The page needs nothing but itself, apart from the pictures of very large sweeps, which are put
