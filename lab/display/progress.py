@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["LastStage", "Progress", "counter"]
+__all__ = ["Display", "LastStage", "Progress", "counter"]
 
 
 class Progress(Protocol):
@@ -16,6 +16,13 @@ class Progress(Protocol):
 
     def advance(self, run: str, done: int, **figures: float) -> None:
         """Say how many parts are done, with figures such as the loss."""
+
+
+class Display(Progress, Protocol):
+    """Where a launcher tells what concerns all of its runs, too."""
+
+    def say(self, line: str) -> None:
+        """Write a line."""
 
 
 class LastStage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-from lab.display.progress import Progress
+from lab.display.progress import Display
 from lab.launch.attempt import perform
 from lab.launch.processes import side_by_side
 from lab.launch.resident import ResidentBase, is_small
@@ -31,15 +31,16 @@ class LocalLauncher:
         self.processes = processes
 
     def launch(
-        self, tasks: Sequence[Task], resident: ResidentBase, progress: Progress
+        self, tasks: Sequence[Task], resident: ResidentBase, display: Display
     ) -> Iterator[Outcome]:
         """Yield the outcomes of the tasks as they end."""
         count = self.count(tasks)
         if count > 1:
-            yield from side_by_side(tasks, count, progress)
+            display.say(f"{count} processes side by side")
+            yield from side_by_side(tasks, count, display)
             return
         for task in tasks:
-            yield from perform(task, resident, progress)
+            yield from perform(task, resident, display)
 
     def count(self, tasks: Sequence[Task]) -> int:
         """Return how many processes share the tasks; 1 means this one does them all."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from lab.display.progress import Progress
+from lab.display.progress import Display
 from lab.experiment.sweep import Run
 
 if TYPE_CHECKING:
@@ -63,12 +63,12 @@ class Launcher(Protocol):
     """Carries tasks out."""
 
     def launch(
-        self, tasks: Sequence[Task], resident: ResidentBase, progress: Progress
+        self, tasks: Sequence[Task], resident: ResidentBase, display: Display
     ) -> Iterator[Outcome]:
         """Yield an outcome for each name of each task, as they end.
 
         Args:
             tasks: What to do, in the order in which it is begun.
             resident: The base model of this process, where it is of use.
-            progress: Told about each stage and part.
+            display: Told about each stage and part.
         """

@@ -1,7 +1,7 @@
 """The files of a sweep's folder, read into data frames.
 
-What a run or a conclusion left out, or never wrote, is an empty frame. `lab.results.sweep` puts
-the frames together and answers questions about them.
+What a run or a conclusion left out, or never wrote, is an empty frame. Images are read in
+`lab.results.images`; `lab.results.sweep` puts the frames together.
 """
 
 from __future__ import annotations
@@ -9,44 +9,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from itertools import product
 from typing import Any
 
 import pandas as pd
 
-from lab.core.errors import LabError
 from lab.core.names import flatten
-from lab.experiment.arms import ARM_NAME, Arm, recorded_arms, same_others
 from lab.record.documents import About, Checks, RunEntry, SweepRecord
 from lab.record.run_folder import OutputFolder
 from lab.record.sweep_folder import SweepFolder
 from lab.record.tables import (
-    BASE_IMAGES,
-    IMAGES,
-    PLACEBO_IMAGES,
-    TRAINING_IMAGES,
     TRAINING_LOG,
     Table,
 )
 
 __all__ = [
-    "IMAGE_FACTS",
     "Recorded",
+    "collect",
     "read_checks",
-    "read_images",
     "read_losses",
     "read_outputs",
     "read_runs",
     "runs_table",
 ]
 
-# The columns of an images table that are not probes.
-_ADDED = ("path", "arm", "run_id", "output_id", "baseline", "train_seed")
-_DRAWN = (
-    "role", "claim", "prompt_set", "prompt", "generation_seed", "weight", "step", "file",
-)  # fmt: skip
-_TRAINING = ("dataset_hash", "image_index", "caption", "file")
-IMAGE_FACTS = frozenset({*_ADDED, *_DRAWN, *_TRAINING})
 # Parts of a configuration that say where and under which name, not what was done.
 _NOT_COMPARED = ("experiment.", "paths.", "tracking.")
 
@@ -133,12 +118,12 @@ def read_checks(runs: Sequence[Recorded]) -> pd.DataFrame:
 
 def read_losses(runs: Sequence[Recorded]) -> pd.DataFrame:
     """Return the logged steps of all runs."""
-    return _collect(_beside(run, TRAINING_LOG.read(run.output.run.path)) for run in runs)
+    return collect(_beside(run, TRAINING_LOG.read(run.output.run.path)) for run in runs)
 
 
 def read_outputs(runs: Sequence[Recorded], table: Table) -> pd.DataFrame:
     """Return a table of all runs' outputs, with the run beside each row."""
-    return _collect(_beside(run, table.read(run.output.path)) for run in runs)
+    return collect(_beside(run, table.read(run.output.path)) for run in runs)
 
 
 def _beside(run: Recorded, table: pd.DataFrame) -> pd.DataFrame:
@@ -147,171 +132,7 @@ def _beside(run: Recorded, table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**run.keys)[[*run.keys, *table.columns]]
 
 
-def read_images(
-    folder: SweepFolder, record: SweepRecord, recorded: Sequence[Recorded], runs: pd.DataFrame
-) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """Read the tables of images; see `lab.results.sweep.SweepResults` for what they hold.
-
-    Args:
-        folder: The experiment's folder; files of controls are relative to the one above it.
-        record: Its record.
-        recorded: From `read_runs`.
-        runs: From `runs_table`.
-
-    Returns:
-        `images`, `controls`, and the names of the columns that are probes.
-
-    Raises:
-        LabError: If a finished run has lost its table of images.
-    """
-    factors, levels = list(record.factors), record.levels()
-    factors += _claimed_keys(record, runs, factors, levels)
-    base = _base_images(folder, runs)
-    placebo = _placebo_images(folder, record, runs)
-    images = pd.concat(
-        [
-            _once(base, record),
-            _training_images(folder, runs),
-            *(_run_images(run) for run in recorded),
-        ],
-        ignore_index=True,
-    )
-    probes = [str(column) for column in images if column not in IMAGE_FACTS]
-    names = {label: {ARM_NAME: arm.name or label} for label, arm in _arms_by_label(record).items()}
-    levels = {label: names[label] | own for label, own in levels.items()}
-    factors = [*factors, ARM_NAME]
-    return (
-        _with_factors(images, factors, levels, probes),
-        _with_factors(_collect([base, placebo]), factors, levels, probes),
-        probes,
-    )
-
-
-def _run_images(run: Recorded) -> pd.DataFrame:
-    table = IMAGES.read(run.output.path)
-    if table.empty:
-        if run.entry.status == "DONE":
-            raise LabError(
-                f"{run.output.path / IMAGES.file} is missing though the run is done: "
-                "the same `make sweep` measures its images again"
-            )
-        return table
-    home = run.output.run.path
-    if "step" not in table:  # drawn before there was a choice of steps
-        table["step"] = run.output.config["train"]["num_steps"]
-    return table.assign(
-        path=[str(home / file) for file in table["file"]],
-        **run.keys,
-        output_id=run.entry.output_id,
-        baseline=run.entry.baseline,
-    )
-
-
-def _base_images(folder: SweepFolder, runs: pd.DataFrame) -> pd.DataFrame:
-    """Return each arm's baseline, measured beside its training set."""
-    table = BASE_IMAGES.read(folder.path)
-    if table.empty or runs.empty:
-        return pd.DataFrame()
-    if "baseline" not in table:  # written when there was one for all arms
-        table["baseline"] = ""
-    table = table.assign(path=_paths(folder, table), step=0)
-    return _arms(runs, ["dataset_hash", "baseline"]).merge(table, on=["dataset_hash", "baseline"])
-
-
-def _placebo_images(folder: SweepFolder, record: SweepRecord, runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the placebo's images, measured beside the training set of each arm it controls."""
-    table = PLACEBO_IMAGES.read(folder.path)
-    if table.empty or runs.empty:
-        return pd.DataFrame()
-    run = [key for key in ("run_id", "output_id") if key in table]
-    placebos = runs.loc[runs["role"] == "placebo", [*run, "arm", "baseline", "train_seed"]]
-    table = table.merge(placebos.rename(columns={"arm": "placebo"}), on=run)
-    table = _arms(runs[runs["role"] == "arm"], ["dataset_hash"]).merge(table, on="dataset_hash")
-    arms = _arms_by_label(record)
-    pairs = zip(table["arm"], table["placebo"], strict=True)
-    controlled = [same_others(arms[arm], arms[placebo]) for arm, placebo in pairs]
-    table = table[controlled]
-    return table.assign(path=_paths(folder, table), role="placebo")
-
-
-def _arms_by_label(record: SweepRecord) -> dict[str, Arm]:
-    return {arm.label: arm for arm in recorded_arms(record.arms)}
-
-
-def _once(controls: pd.DataFrame, record: SweepRecord) -> pd.DataFrame:
-    """Return each of the base model's images once: instead of an arm, the label of the baseline.
-
-    It is `base` or `ceiling` where all arms have the same, else `base, guidance_scale=2`.
-    """
-    if controls.empty:
-        return controls
-    once = controls.drop_duplicates(["file", "claim", "prompt_set"])
-    labels = [
-        record.baselines.get(baseline, "base").replace("base", role, 1)
-        for baseline, role in zip(once["baseline"], once["role"], strict=True)
-    ]
-    return once.assign(arm=labels, dataset_hash="")
-
-
-def _training_images(folder: SweepFolder, runs: pd.DataFrame) -> pd.DataFrame:
-    table = TRAINING_IMAGES.read(folder.path)
-    if table.empty or runs.empty:
-        return pd.DataFrame()
-    table = table.assign(
-        path=_paths(folder, table),
-        role="training",
-        prompt=table["caption"],
-        generation_seed=table["image_index"],
-    )
-    return _arms(runs, ["dataset_hash"]).merge(table, on="dataset_hash")
-
-
-def _paths(folder: SweepFolder, table: pd.DataFrame) -> list[str]:
-    return [str(folder.path.parent / file) for file in table["file"]]
-
-
-def _arms(runs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Return which arms have which values of `keys`; a run that never began has no dataset."""
-    return runs.loc[runs["dataset_hash"] != "", ["arm", *keys]].drop_duplicates()
-
-
-def _with_factors(
-    images: pd.DataFrame,
-    factors: Sequence[str],
-    levels: Mapping[str, dict[str, Any]],
-    probes: list[str],
-) -> pd.DataFrame:
-    """Put the columns in one order and add the level of every factor."""
-    wanted = [*_ADDED, *_DRAWN, *_TRAINING[:3]]
-    images = images.reindex(columns=[*wanted, *probes])
-    for column in (
-        "run_id", "output_id", "baseline", "claim", "prompt_set", "prompt", "dataset_hash",
-        "caption",
-    ):  # fmt: skip
-        images[column] = images[column].astype(object).fillna("").astype(str)
-    for column in ("train_seed", "generation_seed", "image_index", "step"):
-        images[column] = images[column].astype("Int64")
-    for key in factors:
-        chosen = [levels.get(arm, {}).get(key) for arm in images["arm"]]
-        images.insert(len(_ADDED), key, pd.Series(chosen, index=images.index, dtype=object))
-    return images
-
-
-def _claimed_keys(
-    record: SweepRecord,
-    runs: pd.DataFrame,
-    factors: Sequence[str],
-    levels: dict[str, dict[str, Any]],
-) -> list[str]:
-    """Return the keys by which claims choose arms and which were held fixed; add their levels."""
-    claims = record.claims.values()
-    named = {key for claim in claims for key in {**claim.get("arm", {}), **claim.get("twin", {})}}
-    fixed = sorted(key for key in named - {"arm"} if key in runs and key not in factors)
-    for arm, key in product(levels, fixed):
-        levels[arm] = levels[arm] | {key: runs.loc[runs["arm"] == arm, key].iloc[0]}
-    return fixed
-
-
-def _collect(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+def collect(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Put tables below each other, leaving out empty ones."""
     filled = [table for table in tables if not table.empty]
     return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame()

@@ -30,10 +30,9 @@ from lab.record.tables import (
     VERDICTS,
 )
 from lab.results.derived import NEAREST, copied_shares, model_measurements
+from lab.results.images import IMAGE_FACTS, read_images
 from lab.results.read import (
-    IMAGE_FACTS,
     read_checks,
-    read_images,
     read_losses,
     read_outputs,
     read_runs,

@@ -7,8 +7,7 @@ that needs it, so a finished sweep is recognised in a second.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from lab.core.lock import exclusive
 from lab.display.pace import Stopwatch
@@ -19,9 +18,6 @@ from lab.record.places import Places
 from lab.run.spec import PlannedRun
 from lab.sweep.finished import Finished
 from lab.sweep.prepare import baseline_labels, plan_tasks, prepare
-
-if TYPE_CHECKING:
-    from lab.display.terminal import SweepDisplay
 
 __all__ = ["run_sweep"]
 
@@ -56,7 +52,10 @@ def run_sweep(sweep: Sweep, launcher: Launcher) -> list[Outcome]:
             mirror = LiveMirror(sweep.tracking, places.root, display.say)
             mirror.prepare()
             outcomes: dict[str, Outcome] = {}
-            for outcome in _outcomes(sweep, planned, launcher, resident, display, watch):
+            tasks = plan_tasks(planned, baseline_labels(sweep, planned))
+            ended = launcher.launch(tasks, resident, display) if tasks else iter(())
+            for outcome in _outcomes(planned, ended, watch):
+                display.finish(outcome.name, outcome.status, outcome.reason)
                 outcomes[outcome.name] = outcome
                 if outcome.name in by_name:
                     with watch.stage("MLflow"):
@@ -74,29 +73,15 @@ def run_sweep(sweep: Sweep, launcher: Launcher) -> list[Outcome]:
 
 
 def _outcomes(
-    sweep: Sweep,
-    planned: list[PlannedRun],
-    launcher: Launcher,
-    resident: ResidentBase,
-    display: SweepDisplay,
-    watch: Stopwatch,
+    planned: Sequence[PlannedRun], ended: Iterator[Outcome], watch: Stopwatch
 ) -> Iterator[Outcome]:
     """Yield the outcome of every run: those done before first, the others as they end."""
     for run in planned:
         if run.status == "DONE":
-            yield _shown(Outcome(run.name, "SKIPPED", "done before"), display)
-    tasks = plan_tasks(planned, baseline_labels(sweep, planned))
-    if not tasks:
-        return
-    ended = launcher.launch(tasks, resident, display)
+            yield Outcome(run.name, "SKIPPED", "done before")
     while True:
         with watch.stage("runs"):
             outcome = next(ended, None)
         if outcome is None:
             return
-        yield _shown(outcome, display)
-
-
-def _shown(outcome: Outcome, display: SweepDisplay) -> Outcome:
-    display.finish(outcome.name, outcome.status, outcome.reason)
-    return outcome
+        yield outcome
