@@ -75,7 +75,8 @@ def sweep_of(folder, arms, **settings):
         rng = np.random.default_rng(place)
         for seed in range(4):
             own = {"arm": arm, "role": "arm"}
-            runs.append({**own, "seed": seed, **fixed, "train.caption_dropout": 0.0, **settings})
+            caption = {"train.caption_dropout": 0.0}
+            runs.append({**own, "train_seed": seed, **fixed, **caption, **settings})
             moved = (place + 1) * rng.normal()
             for generation_seed in range(6):
                 value = moved + 0.1 * rng.normal()

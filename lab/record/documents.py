@@ -1,7 +1,8 @@
 """Small JSON files as typed objects: the class that writes a file is the one that reads it.
 
 A key of the file is a field of the class. A key that an older version of the lab did not write has
-the field's default; a key that the class does not know is left out.
+the field's default, one that it wrote under another name is read under today's; a key that the
+class does not know is left out.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from lab.core.errors import LabError
 from lab.core.files import read_json, write_json
 
 __all__ = ["About", "Checks", "Document", "Done", "Failure", "RunEntry", "SweepRecord"]
+
+_FORMER_NAMES = {"seed": "train_seed"}
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,7 @@ class Document:
     @classmethod
     def from_mapping(cls, content: dict[str, Any]) -> Self:
         """Build it from the keys that it knows."""
-        known = {item.name for item in fields(cls)}
-        return cls(**{key: value for key, value in content.items() if key in known})
+        return cls(**_known_keys(cls, content))
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class About(Document):
         experiment: The experiment's name.
         arm: The arm's label.
         levels: The arm's factors and levels.
-        seed: The training seed.
+        train_seed: The training seed.
         role: `arm` or `placebo`.
         dataset_hash: Of the training set.
         model_fingerprint: Of the base model.
@@ -70,7 +72,7 @@ class About(Document):
     run_id: str
     experiment: str
     arm: str
-    seed: int
+    train_seed: int
     levels: dict[str, Any] = field(default_factory=dict)
     output_id: str = ""
     role: str = "arm"
@@ -145,14 +147,14 @@ class RunEntry:
         output_id: What was drawn and measured; empty in records of older versions.
         baseline: Which images of the base model it is compared with (`lab.run.spec.baseline_id`).
         arm: The arm's label.
-        seed: The training seed.
+        train_seed: The training seed.
         status: `DONE` or `FAILED`.
         reason: Why it failed.
     """
 
     run_id: str
     arm: str
-    seed: int
+    train_seed: int
     status: str
     reason: str = ""
     output_id: str = ""
@@ -202,11 +204,7 @@ class SweepRecord(Document):
     @classmethod
     def from_mapping(cls, content: dict[str, Any]) -> Self:
         """Build it with a typed entry for each run."""
-        known = {item.name for item in fields(RunEntry)}
-        entries = [
-            RunEntry(**{key: value for key, value in entry.items() if key in known})
-            for entry in content.get("runs", [])
-        ]
+        entries = [RunEntry(**_known_keys(RunEntry, entry)) for entry in content.get("runs", [])]
         return super().from_mapping(content | {"runs": entries})
 
     def base_models(self) -> dict[str, str]:
@@ -221,3 +219,10 @@ class SweepRecord(Document):
     def levels(self) -> dict[str, dict[str, Any]]:
         """Return each arm's label with its levels."""
         return {arm["label"]: dict(arm.get("levels", {})) for arm in self.arms}
+
+
+def _known_keys(kind: type, content: dict[str, Any]) -> dict[str, Any]:
+    """Return what a file says under the names of a class's fields."""
+    known = {item.name for item in fields(kind)}
+    today = {_FORMER_NAMES.get(key, key): value for key, value in content.items()}
+    return {key: value for key, value in today.items() if key in known}

@@ -65,7 +65,7 @@ class Recorded:
             "run_id": self.entry.run_id,
             "arm": self.entry.arm,
             "role": self.role,
-            "train_seed": self.entry.seed,
+            "train_seed": self.entry.train_seed,
         }
 
 
@@ -112,7 +112,7 @@ def read_checks(runs: Sequence[Recorded]) -> pd.DataFrame:
     for run in runs:
         if checks := Checks.read(run.output.run.path):
             losses = {"loss_adapter": checks.loss_adapter, "loss_base": checks.loss_base}
-            rows.append({"arm": run.entry.arm, "train_seed": run.entry.seed, **losses})
+            rows.append({"arm": run.entry.arm, "train_seed": run.entry.train_seed, **losses})
     return pd.DataFrame(rows)
 
 

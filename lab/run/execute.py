@@ -177,7 +177,7 @@ def _about(run: PlannedRun, dataset: Dataset, trained_in: str) -> About:
         experiment=run.config.experiment.name,
         arm=run.run.arm.label,
         levels=run.run.arm.levels,
-        seed=run.config.seed,
+        train_seed=run.config.seed,
         role=run.run.arm.role,
         dataset_hash=dataset.content_hash,
         model_fingerprint=run.fingerprint,

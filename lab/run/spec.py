@@ -196,5 +196,5 @@ def _same_arm(output: OutputFolder, run: Run) -> bool:
     return (
         about is not None
         and output.done is not None
-        and (about.levels, about.seed) == (run.arm.levels, run.config.seed)
+        and (about.levels, about.train_seed) == (run.arm.levels, run.config.seed)
     )

@@ -101,7 +101,7 @@ class Finished:
             output_id=run.output_id,
             baseline=run.baseline_id,
             arm=run.run.arm.label,
-            seed=run.config.seed,
+            train_seed=run.config.seed,
             status="FAILED" if outcome.failed else "DONE",
             reason=outcome.reason if outcome.failed else "",
         )

@@ -109,7 +109,7 @@ def run_content(output: OutputFolder, runs: Path) -> Content | None:
     images = image_rows(rows, trained)
     content = Content(
         key=run_key(about.run_id, about.output_id),
-        name=f"{about.arm} seed {about.seed}",
+        name=f"{about.arm} seed {about.train_seed}",
         start=ended - (done.seconds if done else 0.0),
         seconds=done.seconds if done else 0.0,
         failed=done is None,
@@ -209,7 +209,7 @@ def as_text(text: str) -> str:
 def _run_tags(about: About, checks: Checks | None) -> dict[str, str]:
     tags = {
         "lab.arm": about.arm,
-        "lab.seed": about.seed,
+        "lab.train_seed": about.train_seed,
         "lab.role": about.role,
         "lab.output_id": about.output_id,
         "lab.dataset_hash": about.dataset_hash,

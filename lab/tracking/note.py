@@ -33,7 +33,9 @@ def experiment_note(record: SweepRecord, verdicts: Path) -> str:
     ]
     for run in record.runs:
         if run.status == "FAILED":
-            lines.append(f"- failed: {as_text(run.arm)} seed {run.seed}: {as_text(run.reason)}")
+            lines.append(
+                f"- failed: {as_text(run.arm)} seed {run.train_seed}: {as_text(run.reason)}"
+            )
     return "\n".join(lines)[:_LONGEST]
 
 

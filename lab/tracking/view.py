@@ -121,7 +121,7 @@ def run_order(record: SweepRecord) -> dict[str, str]:
     are the base models, every arm with the first training seed, every arm with the next, ...
     """
     arms = {arm["label"]: place for place, arm in enumerate(record.arms)}
-    runs = sorted(record.runs, key=lambda run: (run.seed, arms.get(run.arm, len(arms))))
+    runs = sorted(record.runs, key=lambda run: (run.train_seed, arms.get(run.arm, len(arms))))
     keys = [*base_keys(record).values(), *(run_key(run.run_id, run.output_id) for run in runs)]
     listed = [*reversed(keys[:_RUNS_DRAWN]), *keys[_RUNS_DRAWN:], "summary"]
     return {key: f"{place:05d}" for place, key in enumerate(listed)}

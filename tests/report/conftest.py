@@ -251,7 +251,7 @@ class DrawnSweep:
             experiment=self.name,
             arm=arm.label,
             levels=arm.levels,
-            seed=seed,
+            train_seed=seed,
             dataset_hash=DATASETS[arm.levels[FACTOR]],
             model_fingerprint="m0",
             git_commit=COMMIT,

@@ -33,8 +33,11 @@ def age(folder):
             content = json.loads(path.read_text())
             for key in keys:
                 content.pop(key, None)
+            if name == "run.json":
+                content["seed"] = content.pop("train_seed")
             for entry in content.get("runs", []):
                 del entry["output_id"], entry["baseline"]
+                entry["seed"] = entry.pop("train_seed")
             for arm in content.get("arms", []):
                 del arm["others"]
             path.write_text(json.dumps(content))

@@ -61,7 +61,7 @@ class Results:
             output_id="0123abcd",
             experiment="rank_shapes",
             arm=f"rank={rank}",
-            seed=seed,
+            train_seed=seed,
             levels={"adapter.rank": rank},
             dataset_hash="d0",
             model_fingerprint="m0",
@@ -89,7 +89,7 @@ class Results:
                 output_id=about.output_id,
                 baseline=baseline,
                 arm=about.arm,
-                seed=seed,
+                train_seed=seed,
                 status=status,
                 reason=reason,
             )

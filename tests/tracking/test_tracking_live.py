@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from lab.experiment.schema import TrackingConfig
+from lab.record.tables import IMAGES
 from lab.tracking import live
 from lab.tracking.live import LiveMirror
 from lab.tracking.samples import legal_key
@@ -53,13 +54,13 @@ def test_a_mistake_of_our_own_is_said_and_the_next_run_is_mirrored(results, said
 
 
 def test_names_that_mlflow_refuses_are_spelt_as_it_takes_them(results, said, client):
-    home = results.add_run()
-    table = pd.read_csv(home / "images.csv", keep_default_na=False)
+    output = results.add_run()
+    table = IMAGES.read(output.path)
     for name in ("red>1", "..", "a//b", "怪 (獣)", "n" * 300):
         own = table[table["prompt_set"] == "tagged"].assign(prompt_set=name)
         table = pd.concat([table, own])
-    table.to_csv(home / "images.csv", index=False)
-    mirror(results, said).run(home)
+    IMAGES.write_frame(output.path, table)
+    mirror(results, said).run(output)
     assert said == []
     experiment = client.get_experiment_by_name("rank_shapes")
     (run,) = client.search_runs([experiment.experiment_id])

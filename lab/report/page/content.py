@@ -145,7 +145,7 @@ def _runs(sweep: SweepResults) -> list[dict[str, Any]]:
             {
                 "id": row["run_id"],
                 "arm": sweep.arms.index(row["arm"]),
-                "seed": int(row["train_seed"]),
+                "train_seed": int(row["train_seed"]),
                 "status": row["status"],
                 "reason": row["reason"],
                 "facts": {name: _plain(row[name]) for name in _RUN_FACTS if row[name] != ""},
@@ -195,7 +195,7 @@ def _images(sweep: SweepResults, pictures: Pictures) -> list[dict[str, Any]]:
             entry |= {
                 "arm": sweep.arms.index(row["arm"]),
                 "run": runs[_output(row)],
-                "seed": int(row["train_seed"]),
+                "train_seed": int(row["train_seed"]),
             }
         else:
             own = by_arm.get((row["path"], row["prompt_set"], row["claim"]), {})

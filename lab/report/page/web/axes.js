@@ -79,7 +79,7 @@ function fairOrder(a, b) {
 function round(image) {
   if (image.isBase) return 0;
   const turns = TRAIN_SEEDS.length;
-  return (TRAIN_SEEDS.indexOf(image.seed) - (image.g % turns) + turns) % turns;
+  return (TRAIN_SEEDS.indexOf(image.train_seed) - (image.g % turns) + turns) % turns;
 }
 
 function axisText(axis, value) {

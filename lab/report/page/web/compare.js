@@ -12,7 +12,7 @@ function pictureElement(image, alt) {
 }
 
 function describe(image) {
-  const run = image.isBase ? "" : `, training seed ${image.seed}${image.last ? "" : `, step ${image.step}`}`;
+  const run = image.isBase ? "" : `, training seed ${image.train_seed}${image.last ? "" : `, step ${image.step}`}`;
   return `${promptText(image.prompt)}: ${drawnBy(image)}${run}, generation seed ${image.g}`;
 }
 

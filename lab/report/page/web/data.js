@@ -25,7 +25,7 @@ const IMAGES = prepareImages();
 const distinct = (items) => [...new Set(items)];
 const ascending = (items) => distinct(items).sort((a, b) => a - b);
 const SAMPLES = IMAGES.filter((image) => !image.isBase);
-const TRAIN_SEEDS = ascending(SAMPLES.map((image) => image.seed));
+const TRAIN_SEEDS = ascending(SAMPLES.map((image) => image.train_seed));
 
 // Arms may be trained for different numbers of steps: the selector's first choice is each run's last.
 const LAST = "last";
@@ -37,7 +37,7 @@ function buildDimensions() {
   const add = (key, label, own, values, get, text = String) => {
     if (values.length) dimensions.push({ key, label, own, values, get, text });
   };
-  const runKey = (image) => `${image.arm}:${image.seed}`;
+  const runKey = (image) => `${image.arm}:${image.train_seed}`;
   const runText = (key) => {
     const [arm, seed] = key.split(":");
     return `${armLabel(arm)} · training seed ${seed}`;
@@ -51,7 +51,7 @@ function buildDimensions() {
   for (const [key, levels] of Object.entries(DATA.factors)) {
     add(key, key, true, levels, (image) => (DATA.arms[image.arm] || { levels: {} }).levels[key]);
   }
-  add("seed", "Training seed", true, TRAIN_SEEDS.map(String), (image) => String(image.seed));
+  add("seed", "Training seed", true, TRAIN_SEEDS.map(String), (image) => String(image.train_seed));
   add("weight", "Adapter weight", true, ascending(SAMPLES.map((image) => image.weight)).map(String), (image) => String(image.weight));
   const steps = ascending(SAMPLES.map((image) => image.step));
   const early = SAMPLES.some((image) => !image.last);
@@ -80,7 +80,7 @@ function baselinesAt(item, value) {
 const fits = (item, image, value) => (value === LAST ? image.last : item.get(image) === value);
 const dimension = (key) => DIMENSIONS.find((item) => item.key === key);
 
-const doseKey = (image) => `${image.seed}:${image.weight}:${image.last ? LAST : image.step}:${image.set}`;
+const doseKey = (image) => `${image.train_seed}:${image.weight}:${image.last ? LAST : image.step}:${image.set}`;
 const pairKey = (image) => `${image.prompt}\u0000${image.g}`;
 const BASE_BY_PAIR = new Map(
   IMAGES.filter((image) => image.isBase).map((image) => [`${image.baseline}:${pairKey(image)}`, image]),

@@ -6,7 +6,7 @@ function renderDetails() {
     byId("details"),
     el("h2", {}, "The runs"),
     failed.length ? el("div", { class: "failures" }, el("h3", {}, "Failed"), el("ul", {}, failed.map((run) => el(
-      "li", {}, el("b", {}, `${armLabel(run.arm)}, training seed ${run.seed}`), `: ${run.reason || "no reason was recorded"}`,
+      "li", {}, el("b", {}, `${armLabel(run.arm)}, training seed ${run.train_seed}`), `: ${run.reason || "no reason was recorded"}`,
     )))) : null,
     dosePlots(),
     lossPlot() ? [el("h3", {}, "Training loss"), lossPlot()] : null,
@@ -24,7 +24,7 @@ function runTable() {
   return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "All runs" }, el("table", { class: "runs" },
     el("thead", {}, el("tr", {}, ["Arm", "Training seed", "Status", "Loss: adapter", "base", "Run"].map((head) => el("th", { scope: "col" }, head)))),
     el("tbody", {}, DATA.runs.map((run) => el("tr", {},
-      el("td", {}, armLabel(run.arm)), el("td", {}, run.seed), el("td", {}, run.status.toLowerCase()),
+      el("td", {}, armLabel(run.arm)), el("td", {}, run.train_seed), el("td", {}, run.status.toLowerCase()),
       el("td", {}, run.check ? number(run.check.loss_adapter) : "–"), el("td", {}, run.check ? number(run.check.loss_base) : "–"),
       el("td", {}, el("code", {}, run.id)))))));
 }

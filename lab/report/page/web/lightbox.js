@@ -33,7 +33,7 @@ function renderLightbox() {
 
 function stage(image, reference) {
   const figure = (shown, over, name) => el("figure", {}, el("div", { class: "big" }, frame(shown, over)), el("figcaption", {}, name));
-  const name = (shown) => drawnBy(shown) + (shown.isBase ? "" : ` · training seed ${shown.seed}`);
+  const name = (shown) => drawnBy(shown) + (shown.isBase ? "" : ` · training seed ${shown.train_seed}`);
   const own = name(image);
   const other = reference && name(reference);
   if (!reference) return [figure(image, null, own)];
@@ -62,7 +62,7 @@ function facts(image, reference) {
     ["Prompt", promptText(image.prompt)], ["Prompt set", image.set], ["Generation seed", image.g],
   ];
   if (run) {
-    made.push(["Training seed", image.seed], ["Adapter weight", image.weight], ["Training steps", image.step], ["Run", run.id]);
+    made.push(["Training seed", image.train_seed], ["Adapter weight", image.weight], ["Training steps", image.step], ["Run", run.id]);
     for (const [name, value] of Object.entries(run.facts)) if (value !== null) made.push([name.replaceAll("_", " "), value]);
     if (run.check) made.push(["Loss on training images", `${number(run.check.loss_adapter)} (base ${number(run.check.loss_base)})`]);
   }

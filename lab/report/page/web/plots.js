@@ -70,7 +70,7 @@ function lossPlot() {
   const lines = runs.map((run, place) => svg("path", {
     class: "loss", stroke: armHue(run.arm),
     d: means[place].map(([step, loss], index) => `${index ? "L" : "M"}${x(step).toFixed(1)} ${y(loss).toFixed(1)}`).join(""),
-  }, svg("title", {}, `${armLabel(run.arm)}, training seed ${run.seed}`)));
+  }, svg("title", {}, `${armLabel(run.arm)}, training seed ${run.train_seed}`)));
   const ticks = last < 8 ? [0, 1] : [0, 0.25, 0.5, 0.75, 1];
   return el("figure", { class: "losses" },
     svg("svg", { viewBox: `0 0 ${box.width} ${box.height}`, role: "img", "aria-label": "Training loss by step, one line per run" },

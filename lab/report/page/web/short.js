@@ -12,7 +12,7 @@ function examples({ arm, baseline }, prompts, count) {
     if (arm === undefined) picked.push(IMAGES.find((image) => image.role === "base" && image.baseline === baseline && at(image)));
     else {
       const drawn = SAMPLES.filter((image) => image.arm === arm && at(image) && image.last && String(image.weight) === DEFAULTS["is.weight"]);
-      picked.push(drawn.find((image) => image.seed === TRAIN_SEEDS[round % TRAIN_SEEDS.length]) || drawn[0]);
+      picked.push(drawn.find((image) => image.train_seed === TRAIN_SEEDS[round % TRAIN_SEEDS.length]) || drawn[0]);
     }
   }
   return picked.filter(Boolean);
