@@ -169,7 +169,7 @@ def wide():
 def test_what_the_article_read_stands_beside_the_verdict(wide):
     row = {"claim": "round", "statement": "it is round", "arm": "rank=4", "verdict": "LEARNED"}
     row |= {"effect": 0.5, "effect_low": 0.25, "effect_high": 0.75, "unit": "", "reason": ""}
-    rows = [row | {"article": "not learned"}, row | {"claim": "red", "article": float("nan")}]
+    rows = [row | {"article": "not learned"}, row | {"claim": "red", "article": ""}]
     print_verdicts(pd.DataFrame(rows), console=wide)
     lines = wide.file.getvalue().splitlines()
     head = next(line for line in lines if "verdict " in line)

@@ -238,7 +238,7 @@ def print_verdicts(verdicts: pd.DataFrame, *, console: Console | None = None) ->
     terminal columns are put together. What decides an open claim is in `verdicts.csv`.
     """
     console = console or _console()
-    rows = verdicts.fillna({"unit": "", "reason": "", "article": ""}).to_dict("records")
+    rows = verdicts.to_dict("records")
     columns, read = (_narrow if console.width < _NARROW_COLUMNS else _wide)(rows)
     shown = [read(row) for row in rows]
     title = f"verdicts on {len(rows)} claims"

@@ -33,8 +33,8 @@ __all__ = [
 
 # Columns that hold words in whichever table they stand: "NA" and the empty prompt are words.
 _WORDS = frozenset(
-    "arm baseline caption claim dataset_hash file given matrix output_id prompt prompt_set read "
-    "role run_id true".split()
+    "arm article baseline caption claim dataset_hash decided_by file given matrix output_id "
+    "prompt prompt_set read reason role run_id statement thresholds true unit verdict".split()
 )
 
 

@@ -82,7 +82,6 @@ def results_text(folder: Path) -> str:
     """
     sweep, record = open_folder(folder.parent, folder.name)
     verdicts = VERDICTS.read(folder)
-    verdicts = verdicts.fillna({"article": "", "reason": "", "unit": ""})
     rows: list[dict[str, Any]] = verdicts.to_dict("records")  # type: ignore[assignment]
     return "\n".join(
         [
