@@ -77,11 +77,15 @@ $(VENV)/.pretrain: $(READY)
 	  $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS)) --editable '.[pretrain]'
 	@touch $@
 
-test: $(READY) ## the tests that take seconds
-	@$(RUN) pytest -m "not gpu and not slow" $(ARGS)
+# One process for each core, at most eight; the tests of a file stay together, because they share
+# what is expensive to make. `make test ARGS="-n 0 tests/test_x.py"` runs in this process.
+TESTS := $(RUN) pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
-test-all: $(READY) ## all tests, slow ones and GPU ones too
-	@$(RUN) pytest $(ARGS)
+test: $(READY) ## the tests that take seconds, on all cores
+	@$(TESTS) -m "not slow" $(ARGS)
+
+test-all: $(READY) ## all tests, slow ones too
+	@$(TESTS) $(ARGS)
 
 bench: $(READY) ## [ARGS=...]: speed, as ratios to the bare UNet in the same run
 	@$(RUN) lab.bench $(ARGS)

@@ -11,8 +11,7 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
-
-WORDS = "monster red green blue square circle triangle cat dog a on background".split()
+from filelock import FileLock
 
 
 def build_tiny_model(folder, seed=0):
@@ -90,9 +89,62 @@ def build_tiny_model(folder, seed=0):
 
 
 @pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory):
+def made_once(tmp_path_factory):
+    """Make a folder once for all processes that share the tests: `made_once(name, make)`.
+
+    Tests only read it: whichever process needs it first makes it, the others wait for it.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # each process has a folder of its own below
+        root = root.parent
+
+    def made(name, make):
+        folder, whole = root / name, root / f"{name}.made"
+        with FileLock(root / f"{name}.lock"):
+            if not whole.exists():
+                folder.mkdir()
+                make(folder)
+                whole.touch()
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def tiny_model(made_once):
     """Folder of the toy model."""
-    return build_tiny_model(tmp_path_factory.mktemp("tiny"))
+    return made_once("tiny_model", build_tiny_model) / "model"
+
+
+@pytest.fixture(scope="session")
+def toy_sweep(tiny_model):
+    """Run a sweep at toy size: `toy_sweep(folder, *words)` gives the exit status.
+
+    With `compared=False` verdicts, sheets and page are left out: they take two thirds of a toy
+    sweep's time, and most tests are about runs.
+    """
+    from lab.cli.main import main
+
+    def run(folder, *words, command="sweep", compared=True):
+        given = {word.split("=")[0] for word in words}
+        kept = [word for word in toy_words(tiny_model) if word.split("=")[0] not in given]
+        with pytest.MonkeyPatch.context() as patch:
+            if not compared:
+                patch.setattr("lab.sweep.conclude.report", lambda *_: [])
+            return main([command, *kept, *words, f"paths.runs={folder}"])
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def two_arms(made_once, toy_sweep):
+    """Results of an uninterrupted sweep of two arms and two training seeds, to be read only."""
+    words = ("experiment=base_monster_colored", "arm=plain,coloured", "seed=0,1")
+
+    def make(folder):
+        assert toy_sweep(folder, *words) == 0
+
+    return made_once("two_arms", make)
 
 
 @pytest.fixture
@@ -103,12 +155,11 @@ def base(tiny_model, tmp_path):
     return load_base(tiny_model, "tiny", tmp_path / "cache", "fp32")
 
 
-@pytest.fixture
-def overrides(tiny_model, tmp_path):
-    """Overrides that make a run small: toy model, few steps, results below tmp_path."""
+def toy_words(model):
+    """Return overrides that make a run small: toy model, few steps, few images."""
     return [
         "model=path",
-        f"model.path={tiny_model}",
+        f"model.path={model}",
         "model.resolution_px=16",
         "model.precision=fp32",
         "adapter.rank=2",
@@ -118,9 +169,14 @@ def overrides(tiny_model, tmp_path):
         "sample.num_images=2",
         "sample.batch_size=2",
         "sample.num_steps=2",
-        f"paths.runs={tmp_path / 'runs'}",
         "tracking.enabled=false",
     ]
+
+
+@pytest.fixture
+def overrides(tiny_model, tmp_path):
+    """Overrides that make a run small, with results below tmp_path."""
+    return [*toy_words(tiny_model), f"paths.runs={tmp_path / 'runs'}"]
 
 
 class Killed(BaseException):

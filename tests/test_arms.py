@@ -139,17 +139,14 @@ def test_a_claim_about_an_arm_that_does_not_exist_is_refused(refused):
 
 
 @pytest.fixture(scope="module")
-def sweep(tiny_model, tmp_path_factory):
+def sweep(toy_sweep, tmp_path_factory):
     """A toy sweep of two named arms and their placebo, at two ranks."""
     runs = tmp_path_factory.mktemp("arms")
-    words = [
-        "sweep", "experiment=base_monster_colored",
-        "adapter.rank=1,2", "seed=0,1",
-        "model=path", f"model.path={tiny_model}", "model.resolution_px=16", "model.precision=fp32",
-        "train.num_steps=2", "train.batch_size=2", "sample.num_images=4", "sample.batch_size=4",
-        "sample.num_steps=2", "tracking.enabled=false", f"paths.runs={runs}",
-    ]  # fmt: skip
-    assert main(words) == 0
+    words = (
+        "experiment=base_monster_colored", "adapter.rank=1,2", "seed=0,1", "train.num_steps=2",
+        "sample.num_images=4", "sample.batch_size=4",
+    )  # fmt: skip
+    assert toy_sweep(runs, *words) == 0
     return open_sweep("base_monster_colored", runs)
 
 

@@ -6,20 +6,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lab.cli.main import main
-
 PRIOR = (
     "train.prior_weight=1", "train.prior_prompts=[a cat, a red circle]", "train.prior_images=2",
 )  # fmt: skip
 
 
-@pytest.fixture
-def sweep(overrides):
-    def run(folder, *words):
-        chosen = ("experiment=base_monster_colored", "seed=0", "arm=plain")
-        return main(["sweep", *chosen, *overrides, *words, f"paths.runs={folder}"])
+@pytest.fixture(scope="module")
+def sweep(toy_sweep):
+    chosen = ("experiment=base_monster_colored", "seed=0", "arm=plain")
+    return lambda folder, *words: toy_sweep(folder, *chosen, *words, compared=False)
 
-    return run
+
+@pytest.fixture(scope="module")
+def with_prior(sweep, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prior")
+    assert sweep(folder, *PRIOR) == 0
+    return folder
 
 
 def class_images(folder):
@@ -33,21 +35,23 @@ def adapter(folder):
     return path.read_bytes()
 
 
-def test_each_prompt_is_drawn_from_the_same_noises_whatever_adapter_is_trained(sweep, tmp_path):
-    assert sweep(tmp_path / "lora", *PRIOR) == 0
+def test_each_prompt_is_drawn_from_the_same_noises_whatever_adapter_is_trained(
+    sweep, with_prior, tmp_path
+):
     assert sweep(tmp_path / "dora", *PRIOR, "adapter.dora=true", "adapter.rank=4") == 0
-    drawn, again = class_images(tmp_path / "lora"), class_images(tmp_path / "dora")
+    drawn, again = class_images(with_prior), class_images(tmp_path / "dora")
     assert [name.split("/")[1] for name in drawn] == ["1000000.png", "1000001.png"] * 2
     assert all((drawn[name] == again[name]).all() for name in drawn)
     assert drawn.keys() == again.keys()
 
 
-def test_class_images_change_the_adapter_and_training_again_gives_the_same(sweep, tmp_path):
+def test_class_images_change_the_adapter_and_training_again_gives_the_same(
+    sweep, with_prior, tmp_path
+):
     assert sweep(tmp_path / "plain") == 0
-    assert sweep(tmp_path / "prior", *PRIOR) == 0
     assert sweep(tmp_path / "again", *PRIOR) == 0
-    assert adapter(tmp_path / "prior") != adapter(tmp_path / "plain")
-    assert adapter(tmp_path / "prior") == adapter(tmp_path / "again")
+    assert adapter(with_prior) != adapter(tmp_path / "plain")
+    assert adapter(with_prior) == adapter(tmp_path / "again")
     assert class_images(tmp_path / "plain") == {}
 
 

@@ -1,11 +1,11 @@
 """The same run asked for by two experiments is trained once."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 import lab.run.execute
-from lab.cli.main import main
 from lab.core.files import link_file
 from lab.record.run_folder import RunFolder
 
@@ -14,11 +14,23 @@ NAMED = ("experiment=base_monster_colored", "arm=plain", "sample.at_steps=[2]")
 ADHOC = "dataset.tags.template='{trigger}'"
 
 
+@pytest.fixture(scope="module")
+def named(toy_sweep, tmp_path_factory):
+    """Results of the first experiment."""
+    folder = tmp_path_factory.mktemp("named")
+    assert toy_sweep(folder, "seed=0", *NAMED, compared=False) == 0
+    return folder
+
+
 @pytest.fixture
-def sweep(overrides, tmp_path):
-    kept = [item for item in overrides if not item.startswith("paths.runs=")]
-    words = [*kept, "seed=0", f"paths.runs={tmp_path}"]
-    return lambda *more, command="sweep": main([command, *words, *more])
+def sweep(toy_sweep, named, tmp_path):
+    """Run a sweep beside the results of the first experiment."""
+    shutil.copytree(named, tmp_path, dirs_exist_ok=True)
+
+    def run(*words, command="sweep"):
+        return toy_sweep(tmp_path, "seed=0", *words, command=command, compared=False)
+
+    return run
 
 
 def run_folder(root, experiment):
@@ -32,9 +44,7 @@ def trained_in(folder):
 
 
 def test_an_adapter_of_another_experiment_is_taken_over(sweep, tmp_path, monkeypatch, capsys):
-    assert sweep(*NAMED) == 0
     first = run_folder(tmp_path, "base_monster_colored")
-    capsys.readouterr()
     assert sweep(ADHOC, "sample.at_steps=[2]", command="plan") == 0
     assert "trained in base_monster_colored" in capsys.readouterr().out
 
@@ -58,7 +68,6 @@ def test_an_adapter_of_another_experiment_is_taken_over(sweep, tmp_path, monkeyp
 
 
 def test_images_that_the_other_experiment_lacks_are_drawn(sweep, tmp_path):
-    assert sweep(*NAMED) == 0
     assert sweep(ADHOC, "experiment.prompts.trigger=[monster,a cat]") == 0
     second = run_folder(tmp_path, "adhoc")
     assert len(list(second.rglob("*.png"))) == 2 * 2
@@ -66,7 +75,6 @@ def test_images_that_the_other_experiment_lacks_are_drawn(sweep, tmp_path):
 
 
 def test_another_training_is_not_taken_over(sweep, tmp_path):
-    assert sweep(*NAMED) == 0
     assert sweep(ADHOC, "train.num_steps=3") == 0
     first, second = (run_folder(tmp_path, name) for name in ("base_monster_colored", "adhoc"))
     own = (second / "adapter.safetensors").read_bytes()

@@ -1,5 +1,6 @@
 """Training steps as a dimension of a run: asked at once, asked later, or while it was killed."""
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -7,29 +8,39 @@ import pytest
 
 import lab
 import lab.run.execute
-from lab.cli.main import main
 from lab.record.run_folder import RunFolder
 
 ARM = ("seed=0", "arm=plain")
 STEPS = "sample.at_steps=[1,3]"
 
 
-@pytest.fixture
-def sweep(overrides):
-    kept = [item for item in overrides if not item.startswith("paths.runs=")]
-
-    def run(folder, *words, command="sweep"):
-        words = ["experiment=base_monster_colored", *kept, *ARM, *words, f"paths.runs={folder}"]
-        return main([command, *words])
+@pytest.fixture(scope="module")
+def sweep(toy_sweep):
+    def run(folder, *words, command="sweep", compared=False):
+        words = ("experiment=base_monster_colored", *ARM, *words)
+        return toy_sweep(folder, *words, command=command, compared=compared)
 
     return run
 
 
-@pytest.fixture
-def asked_at_once(sweep, tmp_path):
-    folder = tmp_path / "at once"
-    assert sweep(folder, STEPS) == 0
+@pytest.fixture(scope="module")
+def asked_at_once(sweep, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("at once")
+    assert sweep(folder, STEPS, compared=True) == 0
     return folder
+
+
+@pytest.fixture(scope="module")
+def plain_results(sweep, tmp_path_factory):
+    """A run without steps, to be copied before it is changed."""
+    folder = tmp_path_factory.mktemp("plain")
+    assert sweep(folder) == 0
+    return folder
+
+
+@pytest.fixture
+def plain_copy(plain_results, tmp_path):
+    return shutil.copytree(plain_results, tmp_path / "plain")
 
 
 def run_folder(folder):
@@ -37,31 +48,30 @@ def run_folder(folder):
     return path.parent
 
 
-def results(folder):
-    """Return the bytes of a run's adapter, snapshots, log, images and measurements."""
+def results(folder, at_steps=(1, 3)):
+    """Return the bytes of a run's training, of its images and of one output's measurements."""
     home = run_folder(folder)
-    files = [*home.rglob("*.safetensors"), *home.rglob("*.png"), *home.rglob("*.csv")]
-    kept = [path for path in files if path.name != "performance.csv"]
-    [output] = RunFolder(home).outputs
-    return {
-        str(path.relative_to(output.path if output.path in path.parents else home)): (
-            path.read_bytes()
-        )
-        for path in kept
-    }
+    [output] = [
+        each
+        for each in RunFolder(home).outputs
+        if each.done and each.config["sample"]["at_steps"] == list(at_steps)
+    ]
+    files = [*home.rglob("*.safetensors"), *home.rglob("*.png"), *home.glob("*.csv")]
+    kept = {str(path.relative_to(home)): path for path in files if path.name != "performance.csv"}
+    kept |= {path.name: path for path in output.path.glob("*.csv")}
+    return {name: path.read_bytes() for name, path in kept.items()}
 
 
 def test_images_carry_their_step_and_the_final_ones_are_those_of_a_plain_run(
-    asked_at_once, sweep, tmp_path
+    asked_at_once, plain_results
 ):
     with_steps = results(asked_at_once)
     assert {name for name in with_steps if name.startswith("snapshots")} == {
         "snapshots/step000001.safetensors",
         "snapshots/step000003.safetensors",
     }
-    sweep(tmp_path / "plain")
-    plain = results(tmp_path / "plain")
-    assert run_folder(asked_at_once).name == run_folder(tmp_path / "plain").name
+    plain = results(plain_results, at_steps=())
+    assert run_folder(asked_at_once).name == run_folder(plain_results).name
     for name in plain.keys() - {"images.csv"}:
         assert with_steps[name] == plain[name]
     images = lab.open_sweep("base_monster_colored", asked_at_once).images
@@ -81,10 +91,9 @@ def test_a_snapshot_is_what_a_shorter_run_ends_with(asked_at_once, sweep, tmp_pa
 
 
 def test_steps_asked_later_give_the_same_and_train_no_further_than_needed(
-    asked_at_once, sweep, tmp_path, monkeypatch, capsys
+    asked_at_once, plain_copy, sweep, monkeypatch, capsys
 ):
-    folder = tmp_path / "later"
-    assert sweep(folder) == 0
+    folder = plain_copy
     kept = (run_folder(folder) / "adapter.safetensors").stat().st_mtime_ns
     capsys.readouterr()
     assert sweep(folder, STEPS, command="plan") == 0
@@ -122,12 +131,11 @@ def test_a_killed_training_with_steps_ends_with_the_same_bytes(
     assert results(folder) == results(asked_at_once)
 
 
-def test_another_way_through_training_is_refused(sweep, tmp_path):
-    assert sweep(tmp_path) == 0
-    home = run_folder(tmp_path)
+def test_another_way_through_training_is_refused(plain_copy, sweep):
+    home = run_folder(plain_copy)
     log = pd.read_csv(home / "train.csv")
     log.assign(loss=log["loss"] * 1.5).to_csv(home / "train.csv", index=False)
-    assert sweep(tmp_path, STEPS) == 1
+    assert sweep(plain_copy, STEPS) == 1
     [failure] = [output.failure for output in RunFolder(home).outputs if output.failure]
     assert "training again gives loss" in failure.reason
     assert failure.stage == "train"

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,6 @@ import pytest
 import lab.core.files
 import lab.launch.processes
 import lab.run.execute
-from lab.cli.main import main
 
 EXPERIMENT = "experiment=base_monster_colored"
 ARMS = "arm=plain,coloured"
@@ -23,13 +23,13 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def sweep(overrides, monkeypatch):
+def sweep(toy_sweep, monkeypatch):
     """Run the experiment below a folder of its own; return the exit status."""
     monkeypatch.setenv("COLUMNS", "250")  # tables are cut at the terminal's width
 
-    def run(folder, *words, command="sweep"):
-        kept = [item for item in overrides if not item.startswith("paths.runs=")]
-        return main([command, EXPERIMENT, *kept, "seed=0,1", ARMS, *words, f"paths.runs={folder}"])
+    def run(folder, *words, command="sweep", compared=False):
+        words = (EXPERIMENT, "seed=0,1", ARMS, *words)
+        return toy_sweep(folder, *words, command=command, compared=compared)
 
     return run
 
@@ -47,17 +47,9 @@ def results(folder):
 
 
 @pytest.fixture(scope="module")
-def reference(tiny_model, tmp_path_factory):
-    """Results of an uninterrupted sweep of two arms and two seeds."""
-    folder = tmp_path_factory.mktemp("reference")
-    words = [
-        "model=path", f"model.path={tiny_model}", "model.resolution_px=16", "model.precision=fp32",
-        "adapter.rank=2", "train.num_steps=4", "train.batch_size=2", "train.checkpoint_every=2",
-        "sample.num_images=2", "sample.batch_size=2", "sample.num_steps=2",
-        "tracking.enabled=false", "seed=0,1", ARMS, f"paths.runs={folder}",
-    ]  # fmt: skip
-    assert main(["sweep", EXPERIMENT, *words]) == 0
-    return folder
+def reference(two_arms, tmp_path_factory):
+    """Results of an uninterrupted sweep of two arms and two seeds; a copy of this file's own."""
+    return shutil.copytree(two_arms, tmp_path_factory.mktemp("reference") / "runs")
 
 
 def run_folders(folder):
@@ -79,7 +71,7 @@ def test_a_sweep_leaves_everything_a_person_looks_for(reference):
 def test_a_second_sweep_does_nothing(reference, sweep, capsys, monkeypatch):
     before = {path: path.stat().st_mtime_ns for path in reference.rglob("*") if path.is_file()}
     monkeypatch.setattr(lab.run.execute, "execute_run", None)
-    assert sweep(reference) == 0
+    assert sweep(reference, compared=True) == 0
     assert capsys.readouterr().out.count("SKIPPED") >= 4
     changed = {path.name for path, time in before.items() if path.stat().st_mtime_ns != time} - {
         ".lock"
@@ -275,7 +267,7 @@ def test_every_bad_image_is_named_and_nothing_is_written(sweep, tmp_path, capsys
 
 def test_a_comparison_that_was_cut_off_is_made_again(sweep, tmp_path, monkeypatch):
     page = tmp_path / "base_monster_colored" / "report" / "index.html"
-    assert sweep(tmp_path, "seed=0") == 0
+    assert sweep(tmp_path, "seed=0", compared=True) == 0
     page.write_text("of an earlier sweep")
 
     def dying(*_):
@@ -284,6 +276,6 @@ def test_a_comparison_that_was_cut_off_is_made_again(sweep, tmp_path, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr("lab.report.sheets.write_sheets", dying)
         with pytest.raises(Killed):
-            sweep(tmp_path)
-    assert sweep(tmp_path) == 0
+            sweep(tmp_path, compared=True)
+    assert sweep(tmp_path, compared=True) == 0
     assert page.read_text() != "of an earlier sweep"
