@@ -1,24 +1,25 @@
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from lab.core.errors import LabError
-from lab.experiment.schema import AdapterConfig
-from lab.method.adapter import Adapter
+from lab.experiment.schema import AdapterConfig, TrainConfig
+from lab.method.lora import Lora, read_provenance
 
 
 def predict(base):
     latents = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        prompts = base.encode_prompts(["monster", "red monster"])
-        return base.unet(latents, torch.tensor([10, 500]), prompts).sample
+        prompts = base.condition(["monster", "red monster"])
+        return base.predict(latents, torch.tensor([10, 500]), prompts)
 
 
 def shake(adapter):
     """Give the matrices values, as training would."""
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
-        for group in adapter.parameters.values():
-            for parameter in group:
+        for group in adapter.parameters(TrainConfig()):
+            for parameter in group.parameters:
                 parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
 
 
@@ -36,33 +37,33 @@ IDS = ["lora", "rslora", "dora", "loha", "lokr", "convolutions"]
 @pytest.mark.parametrize("config", CONFIGS, ids=IDS)
 def test_fresh_adapter_leaves_output_unchanged_and_weight_scales_it(base, config):
     before = predict(base)
-    with Adapter(base, config, seed=0) as adapter:
+    with Lora(base, config, seed=0) as adapter:
         assert torch.allclose(predict(base), before, atol=1e-5)
         shake(adapter)
         assert not torch.allclose(predict(base), before, atol=1e-3)
-        adapter.set_weight(0)
+        adapter.scale(0)
         assert torch.allclose(predict(base), before, atol=1e-5)
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=IDS)
 def test_detached_base_is_the_very_same_model(base, config):
-    weights = {name: tensor.clone() for name, tensor in base.unet.state_dict().items()}
-    modules = dict(base.unet.named_modules())
+    weights = {name: tensor.clone() for name, tensor in base.denoiser.state_dict().items()}
+    modules = dict(base.denoiser.named_modules())
     before = predict(base)
-    with Adapter(base, config, seed=0) as adapter:
+    with Lora(base, config, seed=0) as adapter:
         shake(adapter)
-    assert dict(base.unet.named_modules()) == modules
-    after = base.unet.state_dict()
+    assert dict(base.denoiser.named_modules()) == modules
+    after = base.denoiser.state_dict()
     assert after.keys() == weights.keys()
     assert all(torch.equal(after[name], weights[name]) for name in weights)
     assert torch.equal(predict(base), before)
-    assert not any(parameter.requires_grad for parameter in base.unet.parameters())
+    assert not any(parameter.requires_grad for parameter in base.denoiser.parameters())
 
 
 def test_initial_values_follow_the_seed_alone(base):
     def first_values(seed):
         torch.manual_seed(99)  # the global generator must not matter
-        with Adapter(base, AdapterConfig(rank=2), seed) as adapter:
+        with Lora(base, AdapterConfig(rank=2), seed) as adapter:
             return adapter.state()
 
     one, again, other = first_values(0), first_values(0), first_values(1)
@@ -74,17 +75,17 @@ def test_the_global_generator_is_left_as_it_was(base):
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    with Adapter(base, AdapterConfig(rank=2), 0):
+    with Lora(base, AdapterConfig(rank=2), 0):
         pass
     assert torch.equal(torch.rand(3), expected)
 
 
 def test_parameter_count_equals_the_formula(base):
     rank = 3
-    with Adapter(base, AdapterConfig(rank=rank), 0) as adapter:
+    with Lora(base, AdapterConfig(rank=rank), 0) as adapter:
         expected = sum(
             rank * (module.in_features + module.out_features)
-            for name, module in base.unet.named_modules()
+            for name, module in base.denoiser.named_modules()
             if name.endswith(("to_q.base_layer", "to_k.base_layer", "to_v.base_layer"))
             or name.endswith("to_out.0.base_layer")
         )
@@ -93,19 +94,19 @@ def test_parameter_count_equals_the_formula(base):
 
 @pytest.mark.parametrize("config", CONFIGS, ids=IDS)
 def test_saved_adapter_is_loaded_exactly(base, tmp_path, config):
-    with Adapter(base, config, 0) as adapter:
+    with Lora(base, config, 0) as adapter:
         shake(adapter)
         adapter.save(tmp_path / "a.safetensors", {"run_id": "abc"})
         trained = predict(base)
-    with Adapter(base, config, 1) as adapter:
+    with Lora(base, config, 1) as adapter:
         adapter.load(tmp_path / "a.safetensors")
         assert torch.equal(predict(base), trained)
-    assert Adapter.provenance(tmp_path / "a.safetensors")["lab.run_id"] == "abc"
+    assert read_provenance(tmp_path / "a.safetensors")["lab.run_id"] == "abc"
 
 
 def test_equal_adapters_are_equal_files(base, tmp_path):
     for name in ("a", "b"):
-        with Adapter(base, AdapterConfig(rank=2), 0) as adapter:
+        with Lora(base, AdapterConfig(rank=2), 0) as adapter:
             adapter.save(tmp_path / name, {"run_id": "abc", "base": "x"})
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
@@ -114,34 +115,68 @@ def test_equal_adapters_are_equal_files(base, tmp_path):
 def test_diffusers_reads_the_file(base, tiny_model, tmp_path, config):
     from diffusers import StableDiffusionPipeline
 
-    with Adapter(base, config, 0) as adapter:
+    with Lora(base, config, 0) as adapter:
         shake(adapter)
         adapter.save(tmp_path / "a.safetensors", {"run_id": "abc"})
         trained = predict(base)
     pipeline = StableDiffusionPipeline.from_pretrained(tiny_model)
     pipeline.load_lora_weights(tmp_path / "a.safetensors")
-    base.unet = pipeline.unet
+    base.parts["unet"] = base.family.unet = pipeline.unet
     assert torch.allclose(predict(base), trained, atol=1e-5)
 
 
 def test_text_encoder_is_trained_only_when_asked(base):
-    frozen = base.encode_prompts(["monster"])
-    with Adapter(base, AdapterConfig(rank=2, text_encoder=True), 0) as adapter:
-        assert adapter.parameters.keys() == {"unet", "text_encoder"}
+    frozen = base.condition(["monster"]).tokens
+    with Lora(base, AdapterConfig(rank=2, text_encoder=True), 0) as adapter:
+        assert adapter.parts == ("unet", "text_encoder")
+        groups = adapter.parameters(TrainConfig(text_encoder_learning_rate=1e-5))
+        assert {group.name: group.learning_rate for group in groups} == {
+            "unet": TrainConfig().learning_rate,
+            "text_encoder": 1e-5,
+        }
         shake(adapter)
-        assert not torch.allclose(adapter.encode_prompts(["monster"]), frozen, atol=1e-3)
-    assert torch.allclose(base.embed(base.tokenize(["monster"])), frozen, atol=1e-6)
+        assert not torch.allclose(adapter.condition(["monster"]).tokens, frozen, atol=1e-3)
+    assert torch.allclose(base.encode_prompts(["monster"]).tokens, frozen, atol=1e-6)
 
 
 def test_a_pattern_without_a_match_is_named(base):
     with pytest.raises(LabError, match="adapter.targets: no module of the unet matches 'nothing'"):
-        with Adapter(base, AdapterConfig(targets="nothing"), 0):
+        with Lora(base, AdapterConfig(targets="nothing"), 0):
             pass
 
 
 def test_a_file_of_another_shape_is_refused(base, tmp_path):
-    with Adapter(base, AdapterConfig(rank=2, targets="self_attention"), 0) as adapter:
+    with Lora(base, AdapterConfig(rank=2, targets="self_attention"), 0) as adapter:
         adapter.save(tmp_path / "a.safetensors", {})
-    with Adapter(base, AdapterConfig(rank=2), 0) as adapter:
+    with Lora(base, AdapterConfig(rank=2), 0) as adapter:
         with pytest.raises(LabError, match="matrices do not fit lora of rank 2"):
             adapter.load(tmp_path / "a.safetensors")
+
+
+def test_a_file_of_another_base_is_refused(base, tmp_path):
+    file = tmp_path / "a.safetensors"
+    with Lora(base, AdapterConfig(rank=2), 0) as adapter:
+        adapter.save(file, {"run_id": "abc"})
+        state = adapter.state()
+    assert read_provenance(file)["lab.base"] == "tiny"
+    base.fingerprint = "other"
+    with Lora(base, AdapterConfig(rank=2), 1) as adapter:
+        with pytest.raises(LabError, match="trained on base model tiny, this one is other"):
+            adapter.load(file)
+        assert not equal_states(adapter.state(), state)
+
+
+def test_a_file_that_names_no_base_is_taken_by_its_tensors_alone(base, tmp_path):
+    file = tmp_path / "a.safetensors"
+    with Lora(base, AdapterConfig(rank=2), 0) as adapter:
+        state = adapter.state()
+    save_file(state, file)
+    with Lora(base, AdapterConfig(rank=2), 1) as adapter:
+        with pytest.raises(LabError, match="does not say which base model"):
+            adapter.load(file)
+        adapter.load_state(load_file(file))
+        assert equal_states(adapter.state(), state)
+
+
+def equal_states(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)

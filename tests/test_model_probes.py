@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from lab.experiment.schema import AdapterConfig
-from lab.method.adapter import Adapter
-from lab.model.resident import BaseModel
+from lab.method.lora import Lora
+from lab.model.resident import Base
 from lab.probe.bank import bank_images
 from lab.run.instruments import measure_binding, measure_drift
 from lab.train.examples import TrainingSet
@@ -13,7 +13,7 @@ from lab.train.examples import TrainingSet
 PROMPTS = [("trigger", "monster"), ("near", "dog"), ("again", "monster")]
 
 
-def shaken(adapter: Adapter, strength: float) -> Adapter:
+def shaken(adapter: Lora, strength: float) -> Lora:
     """Set an adapter to random values: as if trained."""
     generator = torch.Generator().manual_seed(3)
     adapter.load_state(
@@ -26,10 +26,8 @@ def shaken(adapter: Adapter, strength: float) -> Adapter:
 
 
 @pytest.mark.parametrize("text_encoder", [False, True])
-def test_drift_is_zero_at_first_and_grows_with_the_adapter(
-    base: BaseModel, text_encoder: bool
-) -> None:
-    with Adapter(base, AdapterConfig(text_encoder=text_encoder), 0) as adapter:
+def test_drift_is_zero_at_first_and_grows_with_the_adapter(base: Base, text_encoder: bool) -> None:
+    with Lora(base, AdapterConfig(text_encoder=text_encoder), 0) as adapter:
         fresh = measure_drift(adapter, PROMPTS, 16)
         weak = measure_drift(shaken(adapter, 0.05), PROMPTS, 16)
         strong = measure_drift(shaken(adapter, 0.1), PROMPTS, 16)
@@ -43,11 +41,11 @@ def test_drift_is_zero_at_first_and_grows_with_the_adapter(
     assert trigger["drift"].to_list() == repeated["drift"].to_list()
 
 
-def test_binding_compares_every_caption_with_every_other(base: BaseModel) -> None:
+def test_binding_compares_every_caption_with_every_other(base: Base) -> None:
     captions = ["red monster", "green monster", "red monster"]
     posteriors = list(base.encode_images(bank_images(3, 16)))
     instances = TrainingSet(posteriors, captions, [1, 1, 1])
-    with Adapter(base, AdapterConfig(), 0) as adapter:
+    with Lora(base, AdapterConfig(), 0) as adapter:
         fresh = measure_binding(adapter, instances)
         table = measure_binding(shaken(adapter, 0.2), instances)
         one = measure_binding(adapter, TrainingSet(posteriors[:1], captions[:1], [1]))

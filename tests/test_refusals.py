@@ -163,6 +163,11 @@ def test_a_home_folder_is_expanded(refused, monkeypatch, tmp_path):
     assert any('the folder "dog\'s home"' in line or "dog's home" in line for line in lines)
 
 
+def test_modules_that_are_no_regular_expression_are_refused_before_anything_runs(refused):
+    [line] = refused(COLOURED, "adapter.targets='to_(q'")
+    assert "adapter.targets must be the name of a set of modules or a regular expression" in line
+
+
 @pytest.fixture
 def experiment(monkeypatch, tmp_path):
     """Return a function that writes an experiment file beside copies of the shipped settings."""

@@ -3,9 +3,9 @@ import pytest
 from PIL import Image
 
 from lab.cli.compose import compose_run
-from lab.experiment.schema import AdapterConfig, ClaimConfig, RunConfig
-from lab.method.adapter import Adapter
-from lab.sample.draw import draw_batch, draw_images
+from lab.experiment.schema import AdapterConfig, ClaimConfig, RunConfig, TrainConfig
+from lab.method.lora import Lora
+from lab.sample.draw import ImageSource, draw_batch, draw_images
 from lab.sample.request import base_requests, chunks, run_requests, sampler_id
 
 
@@ -21,42 +21,44 @@ def config():
 @pytest.mark.parametrize("sampler", ["ddim", "dpm"])
 def test_an_image_does_not_depend_on_its_neighbours(base, config, sampler):
     config.sample.sampler = sampler
-    together = draw_batch(base, None, "monster", [0, 1, 2, 3], config)
-    alone = draw_batch(base, None, "monster", [2], config)
+    together = draw_batch(ImageSource(base, config), "monster", [0, 1, 2, 3])
+    alone = draw_batch(ImageSource(base, config), "monster", [2])
     assert np.abs(together[2].astype(int) - alone[0]).max() <= 1
-    assert (draw_batch(base, None, "monster", [0, 1, 2, 3], config) == together).all()
+    assert (draw_batch(ImageSource(base, config), "monster", [0, 1, 2, 3]) == together).all()
     assert (together[0] != together[1]).any()
 
 
 def test_guidance_of_one_is_the_plain_prediction(base, config):
     config.sample.guidance_scale = 1.0
-    one = draw_batch(base, None, "monster", [0], config)
+    one = draw_batch(ImageSource(base, config), "monster", [0])
     config.sample.negative_prompt = "a dog"
-    assert np.abs(one.astype(int) - draw_batch(base, None, "monster", [0], config)).max() <= 1
+    assert (
+        np.abs(one.astype(int) - draw_batch(ImageSource(base, config), "monster", [0])).max() <= 1
+    )
     config.sample.guidance_scale = 6.0
-    assert (one != draw_batch(base, None, "monster", [0], config)).any()
+    assert (one != draw_batch(ImageSource(base, config), "monster", [0])).any()
 
 
 def test_weight_zero_is_the_base_model(base, config):
-    plain = draw_batch(base, None, "monster", [0, 1], config)
-    with Adapter(base, AdapterConfig(rank=2), 0) as adapter:
-        for parameter in adapter.parameters["unet"]:
+    plain = draw_batch(ImageSource(base, config), "monster", [0, 1])
+    with Lora(base, AdapterConfig(rank=2), 0) as adapter:
+        for parameter in adapter.parameters(TrainConfig())[0].parameters:
             parameter.data.add_(0.3)
-        adapter.set_weight(0)
-        assert (draw_batch(base, adapter, "monster", [0, 1], config) == plain).all()
-        adapter.set_weight(1)
-        assert (draw_batch(base, adapter, "monster", [0, 1], config) != plain).any()
+        adapter.scale(0)
+        assert (draw_batch(ImageSource(base, config, adapter), "monster", [0, 1]) == plain).all()
+        adapter.scale(1)
+        assert (draw_batch(ImageSource(base, config, adapter), "monster", [0, 1]) != plain).any()
 
 
 def test_only_missing_batches_are_drawn_and_they_are_the_same(base, config, tmp_path):
     requests = run_requests(config)
-    draw_images(base, None, requests, config, tmp_path, lambda done: None)
+    draw_images(ImageSource(base, config), requests, tmp_path, lambda done: None)
     first = {item.file: (tmp_path / item.file).read_bytes() for item in requests}
     kept = (tmp_path / requests[0].file).stat().st_mtime_ns
     lost = requests[5].file
     (tmp_path / lost).unlink()
     counts = []
-    draw_images(base, None, requests, config, tmp_path, counts.append)
+    draw_images(ImageSource(base, config), requests, tmp_path, counts.append)
     assert (tmp_path / lost).read_bytes() == first[lost]
     assert (tmp_path / requests[0].file).stat().st_mtime_ns == kept
     assert counts == [4, 8]

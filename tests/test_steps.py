@@ -9,6 +9,7 @@ import pytest
 import lab
 import lab.run.execute
 from lab.record.run_folder import RunFolder
+from lab.train.task import Watch
 
 ARM = ("seed=0", "arm=plain")
 STEPS = "sample.at_steps=[1,3]"
@@ -99,18 +100,16 @@ def test_steps_asked_later_give_the_same_and_train_no_further_than_needed(
     assert sweep(folder, STEPS, command="plan") == 0
     assert "1 PARTIAL" in capsys.readouterr().out
     reached = []
-    real = lab.run.execute.train_adapter
+    real = lab.run.execute.train_method
 
-    def counting(*arguments):
-        *others, progress, keep, until = arguments
-        return real(
-            *others,
-            lambda done, **figures: (reached.append(done), progress(done, **figures)),
-            keep,
-            until,
-        )
+    def counting(method, task, checkpoint, watch):
+        def progress(done, **figures):
+            reached.append(done)
+            watch.progress(done, **figures)
 
-    monkeypatch.setattr(lab.run.execute, "train_adapter", counting)
+        return real(method, task, checkpoint, Watch(progress, watch.keep))
+
+    monkeypatch.setattr(lab.run.execute, "train_method", counting)
     assert sweep(folder, STEPS) == 0
     assert max(reached) == 3
     assert results(folder) == results(asked_at_once)
@@ -144,7 +143,7 @@ def test_another_way_through_training_is_refused(plain_copy, sweep):
 
 def test_steps_must_be_at_least_one(sweep, tmp_path, capsys):
     assert sweep(tmp_path, "sample.at_steps=[0,5]") == 2
-    rule = "sample.at_steps must be a list of numbers of at least 1, got [0, 5]"
+    rule = "sample.at_steps must be a list of different values, each at least 1, got [0, 5]"
     assert rule in capsys.readouterr().err
 
 

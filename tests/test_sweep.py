@@ -165,14 +165,14 @@ def test_the_number_of_processes_is_checked(sweep, tmp_path, capsys):
 def test_a_failing_run_is_recorded_and_the_others_go_on(
     reference, sweep, tmp_path, monkeypatch, capsys
 ):
-    real = lab.run.execute.train_adapter
+    real = lab.run.execute.train_method
 
-    def fails_for_seed_one(adapter, instances, prior, config, seed, *rest):
-        if seed == 1:
+    def fails_for_seed_one(method, task, *rest):
+        if task.seed == 1:
             raise RuntimeError("a bug of this run alone")
-        return real(adapter, instances, prior, config, seed, *rest)
+        return real(method, task, *rest)
 
-    monkeypatch.setattr(lab.run.execute, "train_adapter", fails_for_seed_one)
+    monkeypatch.setattr(lab.run.execute, "train_method", fails_for_seed_one)
     assert sweep(tmp_path) == 1
     assert "RuntimeError: a bug of this run alone" in capsys.readouterr().out
     home = tmp_path / "base_monster_colored"
@@ -185,7 +185,7 @@ def test_a_failing_run_is_recorded_and_the_others_go_on(
     assert {run["reason"] for run in record["runs"] if run["status"] == "FAILED"} == {
         "RuntimeError: a bug of this run alone"
     }
-    monkeypatch.setattr(lab.run.execute, "train_adapter", real)
+    monkeypatch.setattr(lab.run.execute, "train_method", real)
     assert sweep(tmp_path) == 0
     assert not list(home.glob("*/outputs/*/FAILED.json"))
     assert results(tmp_path) == results(reference)

@@ -1,14 +1,22 @@
+import math
+
 import numpy as np
 import pytest
 import torch
+from diffusers import DDPMScheduler
 
-from lab.experiment.schema import AdapterConfig, TrainConfig
-from lab.method.adapter import Adapter
+from lab.core.seeds import tensor_generator
+from lab.experiment.schema import AdapterConfig, StreamConfig, TrainConfig
+from lab.method.lora import Lora
+from lab.model.noise import VariancePreserving
+from lab.train.batches import Batches
 from lab.train.check import manipulation_check
 from lab.train.checkpoint import load_checkpoint
-from lab.train.examples import TrainingSet
-from lab.train.loop import TrainingFailed, train_adapter
+from lab.train.examples import TrainingSet, draw_latents
+from lab.train.loop import TrainingFailed, train_method
 from lab.train.optimizer import build_optimizer
+from lab.train.speed import PeakMemory
+from lab.train.task import TrainingTask, Watch
 
 CAPTIONS = ["red monster", "green monster", "blue monster"]
 
@@ -33,8 +41,9 @@ def train(base, examples, path, *, adapter=None, prior=None, seed=0, stop_after=
         if done == stop_after:
             raise Killed
 
-    with Adapter(base, adapter or AdapterConfig(rank=2), seed) as attached:
-        result = train_adapter(attached, examples, prior, config, seed, path, progress)
+    with Lora(base, adapter or AdapterConfig(rank=2), seed) as attached:
+        task = TrainingTask(examples, prior, config, seed)
+        result = train_method(attached, task, path, Watch(progress))
         return attached.state(), result.log
 
 
@@ -69,13 +78,13 @@ def test_resumed_equals_uninterrupted(base, examples, tmp_path, optimizer, stop_
 def test_the_adapter_at_a_step_is_that_of_a_run_as_long(base, examples, tmp_path, settings):
     kept = {}
     config = TrainConfig(num_steps=6, batch_size=2, **settings)
-    with Adapter(base, AdapterConfig(rank=2, dropout=0.3), 0) as adapter:
+    with Lora(base, AdapterConfig(rank=2, dropout=0.3), 0) as adapter:
 
         def keep(log):
             kept[len(log)] = {name: tensor.clone() for name, tensor in adapter.state().items()}
 
-        train_adapter(
-            adapter, examples, None, config, 0, tmp_path / "a", lambda *_, **__: None, keep
+        train_method(
+            adapter, TrainingTask(examples, None, config, 0), tmp_path / "a", Watch(keep=keep)
         )
     assert list(kept) == [1, 2, 3, 4, 5, 6]
     for steps in (4, 6):
@@ -89,8 +98,8 @@ def test_the_adapter_at_a_step_is_that_of_a_run_as_long(base, examples, tmp_path
 def test_a_checkpoint_knows_its_step(base, examples, tmp_path):
     with pytest.raises(Killed):
         train(base, examples, tmp_path / "a", stop_after=5)
-    with Adapter(base, AdapterConfig(rank=2), 0) as adapter:
-        optimizer = build_optimizer(adapter.parameters, TrainConfig())
+    with Lora(base, AdapterConfig(rank=2), 0) as adapter:
+        optimizer = build_optimizer(adapter.parameters(TrainConfig()), TrainConfig())
         step, log = load_checkpoint(tmp_path / "a", adapter, optimizer)
     assert step == 4
     assert [row["step"] for row in log] == [0, 1, 2, 3]
@@ -122,22 +131,85 @@ def test_clipping_really_clips(base, examples, tmp_path):
 
 def test_training_lowers_the_loss_on_its_images(base, examples, tmp_path):
     config = TrainConfig(num_steps=60, batch_size=4, learning_rate=2e-2, weight_decay=0.0)
-    with Adapter(base, AdapterConfig(rank=4, targets="all"), 0) as adapter:
+    with Lora(base, AdapterConfig(rank=4, targets="all"), 0) as adapter:
         fresh = manipulation_check(adapter, examples)
-        train_adapter(adapter, examples, None, config, 0, tmp_path / "a", lambda *_, **__: None)
+        train_method(adapter, TrainingTask(examples, None, config, 0), tmp_path / "a", Watch())
         trained = manipulation_check(adapter, examples)
     assert fresh["loss_adapter"] == pytest.approx(fresh["loss_base"], rel=1e-5)
     assert trained["loss_base"] == pytest.approx(fresh["loss_base"], rel=1e-6)
     assert trained["loss_adapter"] < 0.9 * trained["loss_base"]
 
 
-def test_settings_that_are_off_draw_nothing(base, examples, tmp_path):
-    plain, _ = train(base, examples, tmp_path / "a")
-    off, _ = train(
-        base, examples, tmp_path / "b", noise_offset=0.0, caption_dropout=0.0,
-        min_snr_gamma=1e9, gradient_checkpointing=True, checkpoint_every=3,
+def test_dropouts_that_are_off_draw_nothing(base, examples, tmp_path):
+    plain, log = train(base, examples, tmp_path / "a")
+    off, again = train(base, examples, tmp_path / "b", streams=StreamConfig(dropout=7))
+    assert equal(plain, off)
+    assert log == again
+
+
+def test_an_offset_that_is_off_draws_nothing(base, examples):
+    config = TrainConfig(batch_size=2, noise_offset=0.0, prior_weight=1.0)
+    batches = Batches(base, TrainingTask(examples, examples, config, seed=0)).draw(3)
+    stream = tensor_generator(0, "noise", 3)
+    assert len(batches) == 2
+    for batch in batches:
+        chosen = [examples.posteriors[CAPTIONS.index(caption)] for caption in batch.captions]
+        drawn = draw_latents(torch.stack(chosen), stream)
+        assert torch.equal(batch.latents, base.scale_latents(drawn))
+        assert torch.equal(batch.noise, torch.randn(drawn.shape, generator=stream))
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_what_saves_memory_or_time_changes_no_bit(base, examples, tmp_path, dropout):
+    adapter = AdapterConfig(rank=2, dropout=dropout)
+    plain, log = train(base, examples, tmp_path / "a", adapter=adapter)
+    other, again = train(
+        base, examples, tmp_path / "b", adapter=adapter, gradient_checkpointing=True,
+        checkpoint_every=3,
     )  # fmt: skip
-    assert all(torch.allclose(plain[name], off[name], atol=1e-6) for name in plain)
+    assert equal(plain, other)
+    assert log == again
+
+
+def test_images_of_several_sizes_are_trained_in_batches_of_one(base, tmp_path):
+    def encode(height, width, value):
+        return base.encode_images([np.full((height, width, 3), value, np.uint8)])[0]
+
+    posteriors = [encode(16, 16, 40), encode(16, 24, 90), encode(16, 16, 140), encode(16, 24, 190)]
+    captions = ["a square", "a wide", "another square", "another wide"]
+    mixed = TrainingSet(posteriors, captions, [1] * 4)
+    with Lora(base, AdapterConfig(rank=2), 0) as adapter:
+        task = TrainingTask(mixed, None, TrainConfig(num_steps=6, batch_size=2), seed=0)
+        seen, losses = [], adapter.losses
+        adapter.losses = lambda batch: (seen.append(batch), losses(batch))[1]
+        log = train_method(adapter, task, tmp_path / "a", Watch()).log
+    widths = [batch.latents.shape[-1] for batch in seen]
+    assert sorted(set(widths)) == [8, 12]
+    for batch, width in zip(seen, widths, strict=True):
+        assert all(("wide" in caption) == (width == 12) for caption in batch.captions)
+    assert all(np.isfinite(row["loss"]) for row in log)
+    whole, _ = train(base, mixed, tmp_path / "b")
+    with pytest.raises(Killed):
+        train(base, mixed, tmp_path / "c", stop_after=3)
+    assert equal(train(base, mixed, tmp_path / "c")[0], whole)
+
+
+def test_a_model_of_velocity_is_trained_on_the_velocity(base, examples, tmp_path):
+    schedule = DDPMScheduler.from_config(base.noise.scheduler.config)
+    schedule.register_to_config(prediction_type="v_prediction")
+    base.family.noise = VariancePreserving(schedule)
+    task = TrainingTask(examples, None, TrainConfig(num_steps=1, batch_size=2), seed=0)
+    [batch] = Batches(base, task).draw(0)
+    alpha_bar = schedule.alphas_cumprod[batch.times].view(-1, 1, 1, 1)
+    signal, spread = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
+    noisy = signal * batch.latents + spread * batch.noise
+    velocity = signal * batch.noise - spread * batch.latents
+    prediction = base.predict(noisy, batch.times, base.condition(batch.captions))
+    expected = (prediction - velocity).square().mean().item()
+    _, [row] = train(base, examples, tmp_path / "a", num_steps=1)
+    assert row["loss"] == pytest.approx(expected, rel=1e-5)
+    of_noise = (prediction - batch.noise).square().mean().item()
+    assert row["loss"] != pytest.approx(of_noise, rel=1e-2)
 
 
 @pytest.mark.parametrize(
@@ -154,8 +226,6 @@ def test_settings_that_are_off_draw_nothing(base, examples, tmp_path):
     ids=lambda settings: "-".join(map(str, next(iter(settings.items())))),
 )
 def test_each_setting_changes_the_result(base, examples, tmp_path, settings):
-    from lab.experiment.schema import StreamConfig
-
     if "streams" in settings:
         settings = {"streams": StreamConfig(**{settings["streams"]: 7})}
     plain, _ = train(base, examples, tmp_path / "a")
@@ -173,6 +243,27 @@ def test_prior_images_share_the_step_and_leave_the_instances_alone(base, example
     assert weightless[0]["loss"] == pytest.approx(log[0]["loss"], rel=1e-5)
     assert heavy[0]["loss"] > log[0]["loss"]
     assert not equal(plain, both)
+
+
+def test_class_images_count_in_the_speed(base, examples):
+    prior = TrainingSet(examples.posteriors[:1], ["a cat"], [1])
+    config = TrainConfig(batch_size=2, gradient_accumulation=3, prior_weight=1.0)
+    assert Batches(base, TrainingTask(examples, None, config, 0)).samples_per_step == 6
+    assert Batches(base, TrainingTask(examples, prior, config, 0)).samples_per_step == 12
+
+
+def test_the_peak_of_memory_is_that_of_the_method_alone():
+    before = bytearray(96 * 2**20)  # what an earlier method of this process took at its peak
+    before[::4096] = b"x" * len(before[::4096])
+    del before
+    memory = PeakMemory(torch.device("cpu"))
+    if math.isnan(memory.mib):
+        pytest.skip("this system does not let a process reset its peak")
+    assert memory.mib < 32
+    taken = bytearray(64 * 2**20)
+    taken[::4096] = b"x" * len(taken[::4096])
+    del taken
+    assert 60 < memory.mib < 96
 
 
 def test_the_text_encoder_learns_when_asked(base, examples, tmp_path):
@@ -208,7 +299,7 @@ def test_a_prompt_met_first_in_training_or_in_sampling_is_the_same(
     from lab.model.resident import load_base
 
     asked_first = load_base(tiny_model, "tiny", tmp_path / "one", precision)
-    expected = asked_first.encode_prompts(CAPTIONS)
+    expected = asked_first.condition(CAPTIONS).tokens
     trained_first = load_base(tiny_model, "tiny", tmp_path / "two", precision)
     train(trained_first, examples, tmp_path / "a")
-    assert torch.equal(trained_first.encode_prompts(CAPTIONS), expected)
+    assert torch.equal(trained_first.condition(CAPTIONS).tokens, expected)

@@ -17,14 +17,17 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lab.cli.compose import compose_run
 from lab.display.terminal import print_rows
-from lab.experiment.schema import RunConfig
+from lab.experiment.schema import RunConfig, TrainConfig
 from lab.launch.resident import is_small
-from lab.method.adapter import Adapter
+from lab.method.kinds import attach
+from lab.method.method import Method
+from lab.model.conditioning import Conditioning
 from lab.model.fingerprint import find_folder
-from lab.model.resident import BaseModel, load_base
-from lab.sample.draw import draw_batch
+from lab.model.resident import Base, load_base
+from lab.sample.draw import ImageSource, draw_batch
 from lab.train.examples import TrainingSet
-from lab.train.loop import train_adapter
+from lab.train.loop import train_method
+from lab.train.task import TrainingTask, Watch
 
 __all__ = ["main"]
 
@@ -42,48 +45,47 @@ def _median_seconds(act: Callable[[], object]) -> float:
     return float(np.median(times))
 
 
-def _inputs(base: BaseModel, batch: int, side: int) -> tuple[torch.Tensor, ...]:
-    latents = torch.randn(batch, base.latent_channels, side, side, device=base.device)
-    prompts = base.encode_prompts(["monster"] * batch).to(base.unet.dtype)
+Inputs = tuple[torch.Tensor, torch.Tensor, Conditioning]
+
+
+def _inputs(base: Base, batch: int, side_px: int) -> Inputs:
+    latents = torch.randn(batch, *base.latent_shape(side_px), device=base.device)
     times = torch.full((batch,), 500, device=base.device)
-    channels_last = latents.to(base.unet.dtype, memory_format=torch.channels_last)
-    return channels_last, times, prompts
+    # In the denoiser's own precision beforehand: what is measured is the denoiser alone.
+    dtype = next(base.denoiser.parameters()).dtype
+    prompts = base.condition(["monster"] * batch).to(base.device, dtype)
+    return latents.to(dtype, memory_format=torch.channels_last), times, prompts
 
 
-def _bare_training(base: BaseModel, batch: int, side: int) -> float:
-    """Samples per second of the UNet's forward and backward pass with the adapter attached."""
-    latents, times, prompts = _inputs(base, batch, side)
+def _bare_training(base: Base, batch: int, side_px: int) -> float:
+    """Samples per second of the denoiser's two passes with the adapter attached."""
+    inputs = _inputs(base, batch, side_px)
 
     def step() -> None:
-        with torch.autocast(base.device.type, base.unet.dtype), sdpa_kernel(SDPBackend.MATH):
-            base.unet(latents, times, prompts).sample.float().square().mean().backward()
+        with sdpa_kernel(SDPBackend.MATH):
+            base.predict(*inputs).square().mean().backward()
 
     return batch / _median_seconds(step)
 
 
-def _whole_training(adapter: Adapter, examples: TrainingSet, config: RunConfig) -> float:
+def _whole_training(method: Method, examples: TrainingSet, config: TrainConfig) -> float:
     """Samples per second of the lab's training loop, draws, optimiser and clipping included."""
+    task = TrainingTask(examples, None, config, seed=0)
     with tempfile.TemporaryDirectory() as folder:
-
-        def train() -> None:
-            checkpoint = Path(folder) / "checkpoint"
-            train_adapter(
-                adapter, examples, None, config.train, 0, checkpoint, lambda *_, **__: None
-            )
-
-        return STEPS * config.train.batch_size / _median_seconds(train)
+        checkpoint = Path(folder) / "checkpoint"
+        seconds = _median_seconds(lambda: train_method(method, task, checkpoint, Watch()))
+    return STEPS * config.batch_size / seconds
 
 
 @torch.no_grad()
-def _bare_sampling(base: BaseModel, config: RunConfig, side: int) -> float:
-    """Images per second if a sample cost nothing but its guided UNet passes."""
+def _bare_sampling(base: Base, config: RunConfig) -> float:
+    """Images per second if a sample cost nothing but its guided passes of the denoiser."""
     count = config.sample.batch_size
-    latents, times, prompts = _inputs(base, 2 * count, side)
+    inputs = _inputs(base, 2 * count, config.model.resolution_px)
 
     def passes() -> None:
-        with torch.autocast(base.device.type, base.unet.dtype):
-            for _ in range(config.sample.num_steps):
-                base.unet(latents, times, prompts)
+        for _ in range(config.sample.num_steps):
+            base.predict(*inputs)
 
     return count / _median_seconds(passes)
 
@@ -100,21 +102,20 @@ def main(overrides: Sequence[str]) -> None:
         if is_small(folder):
             torch.set_num_threads(1)  # as in a sweep, where a process for each core does the rest
         base = load_base(folder, "bench", Path(cache), config.model.precision)
-        side = config.model.resolution_px // base.latent_factor
-        pixels = np.random.default_rng(0).integers(
-            0, 256, (3, *[config.model.resolution_px] * 2, 3), dtype=np.uint8
-        )
+        side = config.model.resolution_px
+        pixels = np.random.default_rng(0).integers(0, 256, (3, side, side, 3), dtype=np.uint8)
         examples = TrainingSet(list(base.encode_images(list(pixels))), ["monster"] * 3, [1] * 3)
         rows = []
-        with Adapter(base, config.adapter, 0) as adapter:
+        with attach(base, config) as method:
             for batch in (4, 16):
                 config.train.batch_size = batch
                 bare = _bare_training(base, batch, side)
-                whole = _whole_training(adapter, examples, config)
+                whole = _whole_training(method, examples, config.train)
                 rows.append((f"training, batch {batch}", bare, whole))
         seeds = range(config.sample.batch_size)
-        bare = _bare_sampling(base, config, side)
-        seconds = _median_seconds(lambda: draw_batch(base, None, "monster", seeds, config))
+        bare = _bare_sampling(base, config)
+        source = ImageSource(base, config)
+        seconds = _median_seconds(lambda: draw_batch(source, "monster", seeds))
         rows.append((f"sampling, {config.sample.num_steps} steps", bare, len(seeds) / seconds))
     print_rows(
         f"{config.model.name}, {config.model.precision}, {torch.get_num_threads()} thread(s)",

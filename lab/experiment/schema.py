@@ -118,7 +118,8 @@ class AdapterConfig:
     rank: int = setting(8, at_least(1))
     # The adapter's output is scaled by alpha / rank (alpha / sqrt(rank) with `rslora`).
     alpha: float = setting(8.0, more_than(0))
-    # A set of `lab.method.targets.TARGETS`, or a regular expression over the UNet's module names.
+    # One of the model family's named sets of modules (`targets` in `lab/model/family/`), or a
+    # regular expression over the denoiser's module names.
     targets: str = setting("attention", not_empty())
     text_encoder: bool = setting(False, off=False)
     dropout: float = setting(0.0, between(0, 1), off=0.0)

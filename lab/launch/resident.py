@@ -12,7 +12,7 @@ from lab.record.places import Places
 from lab.run.spec import model_fingerprint
 
 if TYPE_CHECKING:
-    from lab.model.resident import BaseModel
+    from lab.model.resident import Base
 
 __all__ = ["ResidentBase", "is_small"]
 
@@ -32,9 +32,9 @@ class ResidentBase:
 
     def __init__(self) -> None:
         self._key: tuple[str, str] | None = None
-        self._base: BaseModel | None = None
+        self._base: Base | None = None
 
-    def get(self, config: RunConfig) -> BaseModel:
+    def get(self, config: RunConfig) -> Base:
         """Return the base model of a run.
 
         A small one is computed by one thread wherever it runs: what comes out must not depend on

@@ -12,9 +12,14 @@ from lab.core.files import write_bytes
 
 __all__ = ["TensorCache"]
 
+Named = dict[str, torch.Tensor]
+
 
 class TensorCache:
-    """Tensors in memory for this process and on disk for the next one.
+    """Named tensors in memory for this process and on disk for the next one.
+
+    Several processes may share a folder: a file appears whole or not at all, and who comes second
+    replaces equal content.
 
     Args:
         folder: Where one safetensors file per key is kept.
@@ -22,10 +27,10 @@ class TensorCache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._memory: dict[str, torch.Tensor] = {}
+        self._memory: dict[str, Named] = {}
 
-    def get(self, keys: Sequence[str], make: Callable[[list[int]], torch.Tensor]) -> torch.Tensor:
-        """Return one tensor per key, stacked along a new first axis.
+    def get(self, keys: Sequence[str], make: Callable[[list[int]], Named]) -> Named:
+        """Return the tensors of all keys, stacked by name along a new first axis.
 
         Args:
             keys: Content keys, in the order wanted.
@@ -36,13 +41,17 @@ class TensorCache:
             if key not in self._memory and not self._load(key):
                 missing.setdefault(key, position)
         if missing:
-            for key, tensor in zip(missing, make(list(missing.values())), strict=True):
-                self._memory[key] = tensor.contiguous()
-                write_bytes(self.folder / f"{key}.safetensors", save({"value": self._memory[key]}))
-        return torch.stack([self._memory[key] for key in keys])
+            made = make(list(missing.values()))
+            for row, key in enumerate(missing):
+                self._memory[key] = {
+                    name: stacked[row].contiguous() for name, stacked in made.items()
+                }
+                write_bytes(self.folder / f"{key}.safetensors", save(self._memory[key]))
+        names = self._memory[keys[0]]
+        return {name: torch.stack([self._memory[key][name] for key in keys]) for name in names}
 
     def _load(self, key: str) -> bool:
         path = self.folder / f"{key}.safetensors"
         if path.is_file():
-            self._memory[key] = load_file(path)["value"]
+            self._memory[key] = load_file(path)
         return key in self._memory

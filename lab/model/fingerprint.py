@@ -9,11 +9,11 @@ from lab.core.files import read_json, write_json
 from lab.core.identity import content_id, file_hash
 from lab.core.project import PROJECT
 from lab.experiment.schema import ModelConfig
+from lab.model.family.kinds import find_kind
 
 __all__ = ["EMBEDDED", "find_folder", "fingerprint"]
 
 EMBEDDED = Path(__file__).parent / "embedded"
-COMPONENTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 _READ = {".json", ".txt", ".safetensors"}  # never pickle
 
 
@@ -30,15 +30,16 @@ def find_folder(config: ModelConfig) -> Path:
     folder = PROJECT / Path(config.path).expanduser()
     if not folder.is_dir():
         folder = _cached_snapshot(config.path)
-    missing = [name for name in COMPONENTS if not (folder / name).is_dir()]
+    kind = find_kind(folder)
+    missing = [name for name in kind.components if not (folder / name).is_dir()]
     missing += [
         f"{name}/*.safetensors"
-        for name in ("unet", "vae", "text_encoder")
+        for name in kind.weights
         if name not in missing and not list((folder / name).glob("*.safetensors"))
     ]
     if missing:
         raise LabError(
-            f"model.path: {folder} is not a diffusers folder of Stable Diffusion 1.x or 2.x: "
+            f"model.path: {folder} is not a diffusers folder of {kind.title}: "
             f"{', '.join(missing)} missing"
         )
     return folder
@@ -69,7 +70,7 @@ def fingerprint(folder: Path, cache: Path) -> str:
     known: dict[str, str] = read_json(cache) or {}
     hashes: dict[str, str] = {}
     fresh: dict[str, str] = {}
-    for component in COMPONENTS:
+    for component in find_kind(folder).components:
         for path in sorted((folder / component).iterdir()):
             if path.suffix not in _READ or _is_variant(path):
                 continue

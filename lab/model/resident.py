@@ -2,69 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from transformers import CLIPTextModel, CLIPTokenizer
 
 from lab.core.identity import array_hash, content_id
 from lab.model.cache import TensorCache
+from lab.model.conditioning import Conditioning
+from lab.model.family.family import Family
+from lab.model.family.kinds import find_kind
+from lab.model.noise import NoiseProcess
 
-__all__ = ["BaseModel", "load_base"]
+__all__ = ["Base", "load_base"]
 
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 ENCODE_BATCH = 16
 
 
-class BaseModel:
-    """A frozen Stable Diffusion 1.x or 2.x with its caches.
-
-    The autoencoder and the text encoder stay in fp32: what they compute is cached and shared by
-    runs of any precision. The UNet is kept in the precision of the runs that use it.
+class Base:
+    """A frozen base model of any family, with its caches.
 
     Args:
-        folder: A diffusers folder.
+        family: The loaded model.
         fingerprint: Its id (see `lab.model.fingerprint`).
+        precision: `bf16` or `fp32`, of the denoiser.
+        device: Where it lives.
         cache: Folder of the latent and prompt caches.
-        precision: `bf16` or `fp32`, of the UNet's weights.
-        device: Where it lives; the first accelerator when there is one.
     """
 
     def __init__(
-        self, folder: Path, fingerprint: str, cache: Path, precision: str, device: torch.device
+        self, family: Family, fingerprint: str, precision: str, device: torch.device, cache: Path
     ) -> None:
-        def load(kind: Any, name: str, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
-            model = kind.from_pretrained(folder / name, torch_dtype=dtype, use_safetensors=True)
-            return model.requires_grad_(False).eval().to(device)
-
-        self.folder = folder
+        self.family = family
         self.fingerprint = fingerprint
         self.precision = precision
         self.device = device
-        self.unet = load(UNet2DConditionModel, "unet", DTYPES[precision])
-        self.unet.to(memory_format=torch.channels_last)
-        self.vae = load(AutoencoderKL, "vae").to(memory_format=torch.channels_last)
-        self.text_encoder = load(CLIPTextModel, "text_encoder")
-        self.tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
-        self.scheduler = DDPMScheduler.from_pretrained(folder / "scheduler")
         self._latents = TensorCache(cache / "latents")
-        self._prompts = TensorCache(cache / "prompts")
+        self._prompts = TensorCache(cache / "conditioning")
+        self._answers: dict[tuple[object, ...], torch.Tensor] = {}
 
     @property
-    def latent_channels(self) -> int:
-        """Channels of a latent."""
-        return int(self.unet.config.in_channels)
+    def noise(self) -> NoiseProcess:
+        """How it was trained to remove noise."""
+        return self.family.noise
 
     @property
-    def latent_factor(self) -> int:
-        """Pixels per latent position along each side."""
-        return 2 ** (len(self.vae.config.block_out_channels) - 1)
+    def parts(self) -> dict[str, torch.nn.Module]:
+        """The modules that a method may train, by name, the denoiser first."""
+        return self.family.parts
+
+    @property
+    def denoiser(self) -> torch.nn.Module:
+        """The module that predicts."""
+        return next(iter(self.parts.values()))
+
+    def latent_shape(self, side_px: int) -> tuple[int, int, int]:
+        """Return `(C, h, w)` of the latent of a square image."""
+        side = side_px // self.family.latent_factor
+        return self.family.latent_channels, side, side
+
+    @contextmanager
+    def arithmetic(self) -> Iterator[None]:
+        """Compute in the denoiser's precision: mixed precision under bf16, else as it stands."""
+        if self.precision == "bf16":
+            with torch.autocast(self.device.type, torch.bfloat16):
+                yield
+        else:
+            yield
+
+    def predict(
+        self, noisy: torch.Tensor, time: torch.Tensor, conditioning: Conditioning
+    ) -> torch.Tensor:
+        """Return the denoiser's prediction; nothing else calls a denoiser.
+
+        Args:
+            noisy: Noisy latents `(B, C, h, w)`, of any device and precision.
+            time: The time of each, shape `(B,)`, or one for all, without an axis.
+            conditioning: Of B samples.
+
+        Returns:
+            Of the latents' shape, fp32, on the base's device.
+        """
+        dtype = DTYPES[self.precision]
+        with self.arithmetic():
+            prediction = self.family.denoise(
+                noisy.to(self.device, dtype),
+                time.to(self.device),
+                conditioning.to(self.device, dtype),
+            )
+        return prediction.float()
+
+    def remember(
+        self, question: tuple[object, ...], answer: Callable[[], torch.Tensor]
+    ) -> torch.Tensor:
+        """Return what the base answers to a question, computed once as long as it is resident."""
+        if question not in self._answers:
+            self._answers[question] = answer()
+        return self._answers[question]
 
     @contextmanager
     def _one_arithmetic(self) -> Iterator[None]:
@@ -81,38 +119,34 @@ class BaseModel:
         ):
             yield
 
-    def tokenize(self, prompts: Sequence[str]) -> torch.Tensor:
-        """Return token ids of shape `(N, L)`, padded and cut to the model's length L."""
-        length = self.text_encoder.config.max_position_embeddings
-        tokens = self.tokenizer(
-            list(prompts),
-            padding="max_length",
-            max_length=length,
-            truncation=True,
-            return_tensors="pt",
-        )
-        return tokens.input_ids.to(self.device)
+    def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
+        """Return prompts as the text encoders give them now, with gradients and not cached."""
+        return self.family.encode_prompts(prompts)
 
-    def encode_prompts(self, prompts: Sequence[str]) -> torch.Tensor:
-        """Return the frozen text encoder's output of shape `(N, L, D)`, cached by text."""
+    def condition(self, prompts: Sequence[str], changed: str = "") -> Conditioning:
+        """Return encoded prompts, cached by their text.
+
+        Args:
+            prompts: N prompts.
+            changed: Names what a method changed in the text encoders or in their vocabulary, so
+                that nothing it learned is ever taken for the base's own words; empty for the base.
+        """
 
         @self._one_arithmetic()
-        def encode(positions: list[int]) -> torch.Tensor:
+        def encode(positions: list[int]) -> dict[str, torch.Tensor]:
             # One by one: a prompt's embedding must not depend on the prompts beside it.
-            return torch.cat([self.embed(self.tokenize([prompts[at]])) for at in positions]).cpu()
+            each = [self.family.encode_prompts([prompts[at]]) for at in positions]
+            return Conditioning.cat(each).to(torch.device("cpu")).tensors
 
-        keys = [content_id([self.fingerprint, prompt]) for prompt in prompts]
-        return self._prompts.get(keys, encode).to(self.device)
-
-    def embed(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Return the text encoder's last hidden state `(N, L, D)` for token ids `(N, L)`."""
-        return self.text_encoder(tokens)[0]
+        about = [self.fingerprint, changed] if changed else [self.fingerprint]
+        keys = [content_id([*about, prompt]) for prompt in prompts]
+        return Conditioning(**self._prompts.get(keys, encode)).to(self.device)
 
     def encode_images(self, images: Sequence[np.ndarray]) -> torch.Tensor:
-        r"""Return mean and standard deviation of the VAE's posterior, cached by pixels.
+        r"""Return mean and standard deviation of the autoencoder's posterior, cached by pixels.
 
-        A training latent is drawn as :math:`z = s (\mu + \sigma \epsilon)` with the model's
-        scaling factor s. What is cached is the posterior, not one draw of it.
+        A training latent is drawn as :math:`\mu + \sigma \epsilon` and scaled. What is cached is
+        the posterior, not one draw of it.
 
         Args:
             images: Images of equal size, uint8, shape `(H, W, 3)`.
@@ -122,31 +156,32 @@ class BaseModel:
         """
 
         @self._one_arithmetic()
-        def encode(positions: list[int]) -> torch.Tensor:
+        def encode(positions: list[int]) -> dict[str, torch.Tensor]:
             encoded = []
             for start in range(0, len(positions), ENCODE_BATCH):
                 chosen = [images[at] for at in positions[start : start + ENCODE_BATCH]]
                 pixels = torch.from_numpy(np.stack(chosen)).permute(0, 3, 1, 2)
                 pixels = pixels.to(self.device, torch.float32) / 127.5 - 1
-                posterior = self.vae.encode(
-                    pixels.contiguous(memory_format=torch.channels_last)
-                ).latent_dist
-                encoded.append(torch.stack([posterior.mean, posterior.std], dim=1).cpu())
-            return torch.cat(encoded)
+                encoded.append(self.family.encode_images(pixels).cpu())
+            return {"value": torch.cat(encoded)}
 
         keys = [content_id([self.fingerprint, array_hash(image)]) for image in images]
-        return self._latents.get(keys, encode)
+        return self._latents.get(keys, encode)["value"]
+
+    def scale_latents(self, latents: torch.Tensor) -> torch.Tensor:
+        """Return the autoencoder's latents on the scale that noise is mixed with."""
+        return self.family.scale(latents)
 
     @torch.no_grad()
     def decode(self, latents: torch.Tensor) -> np.ndarray:
         """Return images `(N, H, W, 3)`, uint8, of scaled latents `(N, C, h, w)`."""
-        latents = latents.float() / self.vae.config.scaling_factor
-        pixels = self.vae.decode(latents.contiguous(memory_format=torch.channels_last)).sample
+        pixels = self.family.decode(latents)
         pixels = ((pixels + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        return pixels.permute(0, 2, 3, 1).cpu().numpy()
+        images: np.ndarray = pixels.permute(0, 2, 3, 1).cpu().numpy()
+        return images
 
 
-def load_base(folder: Path, fingerprint: str, cache: Path, precision: str) -> BaseModel:
+def load_base(folder: Path, fingerprint: str, cache: Path, precision: str) -> Base:
     """Load a base model onto the first accelerator, or onto the CPU."""
     from accelerate import PartialState
     from transformers.utils import logging
@@ -155,4 +190,6 @@ def load_base(folder: Path, fingerprint: str, cache: Path, precision: str) -> Ba
     torch.use_deterministic_algorithms(True)
     # Only code that reads memory it never wrote would need this, at a pass over every new tensor.
     torch.utils.deterministic.fill_uninitialized_memory = False
-    return BaseModel(folder, fingerprint, cache, precision, PartialState().device)
+    device = PartialState().device
+    family = find_kind(folder).load(folder, DTYPES[precision], device)
+    return Base(family, fingerprint, precision, device, cache)

@@ -15,14 +15,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from diffusers import AutoencoderKL
 from rich.console import Console
 from rich.table import Table
 
 from lab.core.errors import LabError
 from lab.core.files import write_rows
 from lab.core.seeds import array_generator
+from lab.model.family.stable_diffusion import StableDiffusion
 from lab.model.fingerprint import EMBEDDED, fingerprint
-from lab.model.resident import BaseModel, load_base
+from lab.model.resident import Base, load_base
 from lab.pretrain.artwork import SPRITE_PX, Sprites, load_sprites
 from lab.pretrain.autoencoder import encode_images, peak_signal_to_noise
 from lab.pretrain.exam_checks import (
@@ -111,9 +113,7 @@ def read_answer(
     raise ValueError(f"no way to read an answer of the area {area!r}")
 
 
-def take_exam(
-    base: BaseModel, sprites: Sprites, folder: Path, *, num_seeds: int = 16
-) -> pd.DataFrame:
+def take_exam(base: Base, sprites: Sprites, folder: Path, *, num_seeds: int = 16) -> pd.DataFrame:
     """Ask everything and write sheets.
 
     Args:
@@ -181,7 +181,7 @@ def summary(answers: pd.DataFrame, decibels: np.ndarray) -> pd.DataFrame:
 
 
 def _true_scenes(
-    base: BaseModel, question: Question, position: int, count: int
+    base: Base, question: Question, position: int, count: int
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Draw true scenes of a question, and of its contrast, as the autoencoder gives them back."""
     generators = [array_generator(FIRST_SEED + position, "dataset", k) for k in range(count)]
@@ -193,9 +193,14 @@ def _true_scenes(
     return true, _reconstructed(base, contrast)
 
 
-def _reconstructed(base: BaseModel, images: np.ndarray) -> np.ndarray:
-    latents = torch.cat([encoded[:, 0] for encoded in encode_images(base.vae, images)])
+def _reconstructed(base: Base, images: np.ndarray) -> np.ndarray:
+    latents = torch.cat([encoded[:, 0] for encoded in encode_images(_autoencoder(base), images)])
     return base.decode(latents)
+
+
+def _autoencoder(base: Base) -> AutoencoderKL:
+    assert isinstance(base.family, StableDiffusion)  # what this room trains
+    return base.family.vae
 
 
 def _share_right(
@@ -266,7 +271,7 @@ def main(arguments: list[str]) -> int:
     base = load_base(given.model, name, given.folder / "cache", "bf16")
     answers = take_exam(base, sprites, given.folder, num_seeds=given.seeds)
     decibels = peak_signal_to_noise(
-        base.vae, held_out_scenes(sprites, RECONSTRUCTED_SCENES).images
+        _autoencoder(base), held_out_scenes(sprites, RECONSTRUCTED_SCENES).images
     )
     table = summary(answers, decibels)
     table.to_csv(given.folder / "exam.csv")

@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 
 from lab.experiment.schema import RunConfig
-from lab.model.resident import BaseModel
+from lab.model.resident import Base
 from lab.report.grid import Grid, draw_grid
-from lab.sample.draw import draw_seeds
+from lab.sample.draw import ImageSource, draw_seeds
 
 __all__ = ["SHEET_PROMPTS", "draw_prompt", "prompt_sheet", "save_sheet"]
 
@@ -35,11 +35,11 @@ SHEET_PROMPTS = (
 )
 
 
-def draw_prompt(base: BaseModel, prompt: str, seeds: Sequence[int]) -> np.ndarray:
+def draw_prompt(base: Base, prompt: str, seeds: Sequence[int]) -> np.ndarray:
     """Draw a prompt from several noises, with the lab's default sampler: `(N, H, W, 3)` uint8."""
     config = RunConfig()
-    config.model.resolution_px = int(base.vae.config.sample_size)
-    return draw_seeds(base, prompt, seeds, config)
+    config.model.resolution_px = base.family.native_px
+    return draw_seeds(ImageSource(base, config), prompt, seeds)
 
 
 def prompt_sheet(title: str, rows: Mapping[str, np.ndarray], first_seed: int = 0) -> Image.Image:
@@ -55,7 +55,7 @@ def prompt_sheet(title: str, rows: Mapping[str, np.ndarray], first_seed: int = 0
     return draw_grid(grid)
 
 
-def save_sheet(path: Path, base: BaseModel, title: str, *, num_images: int = 6) -> None:
+def save_sheet(path: Path, base: Base, title: str, *, num_images: int = 6) -> None:
     """Draw `SHEET_PROMPTS` and save the sheet as PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = {prompt: draw_prompt(base, prompt, range(num_images)) for prompt in SHEET_PROMPTS}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,73 +12,86 @@ import torch
 from lab.core.seeds import array_generator, tensor_generator
 from lab.probe.rendered import render_shape
 
-__all__ = ["LatentBank", "Predict", "bank_images", "build_bank"]
+__all__ = ["LatentBank", "Noising", "Predict", "bank_images", "build_bank"]
 
 # Noisy latents (B, C, h, w), timesteps (B,), one prompt for all of them -> prediction, as latents
 Predict = Callable[[torch.Tensor, torch.Tensor, str], torch.Tensor]
 _SHAPES = ("circle", "square", "triangle", "star")
 
 
+class Noising(Protocol):
+    """What a bank needs of a model's noise process, such as `lab.model.noise.NoiseProcess`."""
+
+    def spread_times(self, count: int) -> torch.Tensor:
+        """Return the middles of `count` equal bins of the training times, shape `(count,)`."""
+
+    def mix(self, latents: torch.Tensor, noise: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+        """Return noisy latents."""
+
+    def target(
+        self, latents: torch.Tensor, noise: torch.Tensor, times: torch.Tensor
+    ) -> torch.Tensor:
+        """Return what the model is trained to predict."""
+
+
 @dataclass(frozen=True)
 class LatentBank:
-    """Latents, one fixed noise for each of them at each timestep, and the noise schedule.
+    """N latents, each with one fixed noise at each of K times; those of the first time come first.
 
     Args:
         latents: Scaled latents, shape `(N, C, h, w)`, fp32 on the CPU.
-        noise: Shape `(K, N, C, h, w)`.
-        timesteps: K of them.
-        alpha_bar: Share of signal in the variance at each timestep, shape `(K,)`.
+        timesteps: The times, shape `(K,)`.
+        noise: Shape `(K * N, C, h, w)`.
+        noisy: What the model is shown, of the same shape.
+        target: What it is trained to predict there, of the same shape.
     """
 
     latents: torch.Tensor
-    noise: torch.Tensor
     timesteps: torch.Tensor
-    alpha_bar: torch.Tensor
+    noise: torch.Tensor
+    noisy: torch.Tensor
+    target: torch.Tensor
 
-    def questions(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return timesteps `(K * N,)` with noisy latents, noise and velocity `(K * N, C, h, w)`.
-
-        The latents of the first timestep come first.
-        """
-        alpha_bar = self.alpha_bar.view(-1, 1, 1, 1, 1)
-        signal, spread = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
-        noisy = signal * self.latents + spread * self.noise
-        velocity = signal * self.noise - spread * self.latents
-        timesteps = self.timesteps.repeat_interleave(len(self.latents))
-        return timesteps, noisy.flatten(0, 1), self.noise.flatten(0, 1), velocity.flatten(0, 1)
+    @property
+    def each_time(self) -> torch.Tensor:
+        """The time of each noisy latent, shape `(K * N,)`."""
+        return self.timesteps.repeat_interleave(len(self.latents))
 
 
-def build_bank(
-    latents: torch.Tensor, alphas_cumprod: torch.Tensor, *, num_timesteps: int = 8
-) -> LatentBank:
+def build_bank(latents: torch.Tensor, process: Noising, *, num_timesteps: int = 8) -> LatentBank:
     """Freeze latents with noise that depends on their position alone.
 
     Args:
         latents: Scaled latents of images, shape `(N, C, h, w)`.
-        alphas_cumprod: The model's schedule, shape `(T,)`, from little noise to much.
-        num_timesteps: The schedule is cut into so many equal bins, each asked in its middle.
+        process: The model's noise process.
+        num_timesteps: Its times are cut into so many equal bins, each asked in its middle.
 
     Raises:
-        ValueError: If there is no latent, or there are more bins than timesteps.
+        ValueError: If there is no latent or no time.
     """
-    length = len(alphas_cumprod)
-    if len(latents) == 0 or not 1 <= num_timesteps <= length:
+    if len(latents) == 0 or num_timesteps < 1:
         raise ValueError(
-            f"a bank needs latents and 1 to {length} timesteps, "
+            f"a bank needs latents and at least 1 timestep, "
             f"got {len(latents)} latents and {num_timesteps} timesteps"
         )
-    timesteps = torch.tensor(
-        [int((k + 0.5) * length / num_timesteps) for k in range(num_timesteps)]
-    )
-    noise = [
-        torch.randn((num_timesteps, *latent.shape), generator=tensor_generator(0, "bank", index))
-        for index, latent in enumerate(latents)
-    ]
+    latents = latents.float().cpu()
+    timesteps = process.spread_times(num_timesteps)
+    noise = torch.stack(
+        [
+            torch.randn(
+                (num_timesteps, *latent.shape), generator=tensor_generator(0, "bank", index)
+            )
+            for index, latent in enumerate(latents)
+        ],
+        dim=1,
+    ).flatten(0, 1)
+    each, times = latents.repeat(num_timesteps, 1, 1, 1), timesteps.repeat_interleave(len(latents))
     return LatentBank(
-        latents=latents.float().cpu(),
-        noise=torch.stack(noise, dim=1),
+        latents=latents,
         timesteps=timesteps,
-        alpha_bar=alphas_cumprod.float().cpu()[timesteps],
+        noise=noise,
+        noisy=process.mix(each, noise, times),
+        target=process.target(each, noise, times),
     )
 
 

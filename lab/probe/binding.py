@@ -18,7 +18,6 @@ def caption_losses(
     predict: Predict,
     banks: Mapping[str, LatentBank],
     captions: Sequence[str],
-    prediction_type: str,
 ) -> pd.DataFrame:
     """Measure the denoising loss of images under every caption, at the same noise and timesteps.
 
@@ -26,25 +25,15 @@ def caption_losses(
         predict: The model, with an adapter or without.
         banks: The images' latents by the caption that belongs to them.
         captions: The captions they are given.
-        prediction_type: `epsilon` or `v_prediction`: what the model predicts.
 
     Returns:
         Mean squared error: rows are the images' own captions, columns the captions they are given.
-
-    Raises:
-        ValueError: If `prediction_type` is neither of the two.
     """
-    if prediction_type not in ("epsilon", "v_prediction"):
-        raise ValueError(
-            f"prediction_type must be epsilon or v_prediction, got {prediction_type!r}"
-        )
     losses = pd.DataFrame(index=list(banks), columns=list(captions), dtype=float)
     for own, bank in banks.items():
-        timesteps, noisy, noise, velocity = bank.questions()
-        target = noise if prediction_type == "epsilon" else velocity
         for given in captions:
-            prediction = predict(noisy, timesteps, given).float()
-            losses.loc[own, given] = (prediction - target).square().mean().item()
+            prediction = predict(bank.noisy, bank.each_time, given).float()
+            losses.loc[own, given] = (prediction - bank.target).square().mean().item()
     return losses
 
 

@@ -39,7 +39,7 @@ def functional_drift(
         One row per prompt and timestep: `prompt`, `timestep`, `drift` (a share, 0 and more).
     """
     rows = []
-    timesteps, noisy, _, _ = bank.questions()
+    timesteps, noisy = bank.each_time, bank.noisy
     for prompt in prompts:
         base = predict_base(noisy, timesteps, prompt).float()
         shift = predict_adapter(noisy, timesteps, prompt).float() - base

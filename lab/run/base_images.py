@@ -9,7 +9,7 @@ from lab.sample.request import base_requests
 
 if TYPE_CHECKING:
     from lab.display.progress import Progress
-    from lab.model.resident import BaseModel
+    from lab.model.resident import Base
 
 __all__ = ["base_images_there", "draw_base_images"]
 
@@ -20,7 +20,7 @@ def base_images_there(run: PlannedRun) -> bool:
     return all((folder / item.file).is_file() for item in base_requests(run.config))
 
 
-def draw_base_images(run: PlannedRun, base: BaseModel, name: str, progress: Progress) -> None:
+def draw_base_images(run: PlannedRun, base: Base, name: str, progress: Progress) -> None:
     """Draw what is missing of the images that a run's experiment asks of its base model.
 
     Args:
@@ -29,10 +29,11 @@ def draw_base_images(run: PlannedRun, base: BaseModel, name: str, progress: Prog
         name: What the display calls the images.
         progress: Told about each image.
     """
-    from lab.sample.draw import draw_images
+    from lab.sample.draw import ImageSource, draw_images
 
     requests, folder = base_requests(run.config), run.places.base(run.fingerprint)
     progress.stage(name, "sample", len(requests))
     draw_images(
-        base, None, requests, run.config, folder, lambda done: progress.advance(name, done)
-    )
+        ImageSource(base, run.config), requests, folder,
+        lambda done: progress.advance(name, done),
+    )  # fmt: skip

@@ -17,9 +17,9 @@ from itertools import groupby
 
 from lab.dataset import Dataset
 from lab.display.progress import Progress, counter
-from lab.experiment.schema import RunConfig
-from lab.method.adapter import Adapter
-from lab.model.resident import BaseModel
+from lab.method.kinds import attach
+from lab.method.method import Method
+from lab.model.resident import Base
 from lab.record.documents import About, Checks, Done
 from lab.record.run_folder import RunFolder
 from lab.record.tables import BINDING, DRIFT, IMAGES, PERFORMANCE, TRAINING_LOG
@@ -29,12 +29,13 @@ from lab.run.prior import draw_prior, prior_examples
 from lab.run.provenance import git_commit, versions
 from lab.run.share import take_over
 from lab.run.spec import PlannedRun
-from lab.sample.draw import draw_images
+from lab.sample.draw import ImageSource, draw_images
 from lab.sample.request import ImageRequest, run_requests, sampled_steps
 from lab.train.check import manipulation_check
 from lab.train.checkpoint import TrainingLog
 from lab.train.examples import TrainingSet, encode_examples
-from lab.train.loop import TrainingFailed, TrainResult, train_adapter
+from lab.train.loop import TrainingFailed, TrainResult, train_method
+from lab.train.task import TrainingTask, Watch
 
 __all__ = ["execute_run"]
 
@@ -42,7 +43,7 @@ __all__ = ["execute_run"]
 SAME_LOSS = 0.01
 
 
-def execute_run(run: PlannedRun, base: BaseModel, progress: Progress) -> None:
+def execute_run(run: PlannedRun, base: Base, progress: Progress) -> None:
     """Do what is missing of one run.
 
     Args:
@@ -59,7 +60,7 @@ def execute_run(run: PlannedRun, base: BaseModel, progress: Progress) -> None:
     folder.begin(run.identity)
     output.begin(_about(run, dataset, trained_in), asdict(config))
     draw_prior(run, base, progress)
-    with Adapter(base, config.adapter, _adapter_seed(config)) as adapter:
+    with attach(base, config) as adapter:
         _train(run, adapter, dataset, progress)
         trained = time.perf_counter()
         _sample(run, adapter, requests, progress)
@@ -79,7 +80,7 @@ def execute_run(run: PlannedRun, base: BaseModel, progress: Progress) -> None:
     )
 
 
-def _train(run: PlannedRun, adapter: Adapter, dataset: Dataset, progress: Progress) -> None:
+def _train(run: PlannedRun, adapter: Method, dataset: Dataset, progress: Progress) -> None:
     """Train what is missing: the adapter, and what it was at earlier steps that are asked for.
 
     A finished adapter that lacks such a step is trained again up to it. Every draw is fixed by its
@@ -93,7 +94,7 @@ def _train(run: PlannedRun, adapter: Adapter, dataset: Dataset, progress: Progre
     if missing and min(missing) <= folder.checkpoint_step:
         folder.checkpoint.unlink()  # it lies behind a step that is wanted
     until = max(missing) if finished else config.train.num_steps
-    provenance = {"run_id": run.run_id, "base": adapter.base.fingerprint}
+    provenance = {"run_id": run.run_id}
 
     def keep(log: TrainingLog) -> None:
         if (step := len(log)) in missing:
@@ -103,11 +104,10 @@ def _train(run: PlannedRun, adapter: Adapter, dataset: Dataset, progress: Progre
 
     progress.stage(run.name, "train", until)
     instances = encode_examples(adapter.base, dataset, "instance")
-    result = train_adapter(
-        adapter, instances, prior_examples(run, adapter.base, dataset), config.train, config.seed,
-        folder.checkpoint, lambda done, **figures: progress.advance(run.name, done, **figures),
-        keep, until,
-    )  # fmt: skip
+    prior = prior_examples(run, adapter.base, dataset)
+    task = TrainingTask(instances, prior, config.train, config.seed, until)
+    watch = Watch(lambda done, **figures: progress.advance(run.name, done, **figures), keep)
+    result = train_method(adapter, task, folder.checkpoint, watch)
     if not finished:
         _write_training(folder, result, adapter, instances)
         adapter.save(folder.adapter, provenance)
@@ -129,7 +129,7 @@ def _check_same_way(log: TrainingLog, folder: RunFolder) -> None:
 
 
 def _write_training(
-    folder: RunFolder, result: TrainResult, adapter: Adapter, instances: TrainingSet
+    folder: RunFolder, result: TrainResult, adapter: Method, instances: TrainingSet
 ) -> None:
     """Write the log, the speed and the manipulation check of a finished training."""
     TRAINING_LOG.write(folder.path, result.log)
@@ -139,7 +139,7 @@ def _write_training(
 
 
 def _sample(
-    run: PlannedRun, adapter: Adapter, requests: Sequence[ImageRequest], progress: Progress
+    run: PlannedRun, adapter: Method, requests: Sequence[ImageRequest], progress: Progress
 ) -> None:
     """Draw the images of each training step from the adapter as it was then."""
     folder, config = run.folder, run.config
@@ -149,23 +149,18 @@ def _sample(
         last = step == config.train.num_steps
         adapter.load(folder.adapter if last else folder.snapshot(step))
         chosen = list(group)
-        count = counter(progress, run.name, there)
-        draw_images(adapter.base, adapter, chosen, config, folder.path, count)
+        source = ImageSource(adapter.base, config, adapter)
+        draw_images(source, chosen, folder.path, counter(progress, run.name, there))
         there += len(chosen)
 
 
-def _read_model(run: PlannedRun, adapter: Adapter, dataset: Dataset) -> None:
+def _read_model(run: PlannedRun, adapter: Method, dataset: Dataset) -> None:
     """Measure what needs the adapter on its base and no image: functional drift, binding."""
     prompts = run.config.experiment.each_prompt
     drift = measure_drift(adapter, prompts, run.config.model.resolution_px)
     binding = measure_binding(adapter, encode_examples(adapter.base, dataset, "instance"))
     DRIFT.write_frame(run.output.path, drift)
     BINDING.write_frame(run.output.path, binding)
-
-
-def _adapter_seed(config: RunConfig) -> int:
-    own = config.train.streams.adapter
-    return config.seed if own is None else own
 
 
 def _about(run: PlannedRun, dataset: Dataset, trained_in: str) -> About:

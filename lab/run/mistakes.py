@@ -7,6 +7,7 @@ from lab.core.project import PROJECT
 from lab.core.settings import find_mistakes
 from lab.dataset import Dataset, dataset_mistakes
 from lab.experiment.schema import RunConfig
+from lab.method.kinds import method_mistakes
 from lab.model.fingerprint import find_folder
 from lab.probe import PROBES
 from lab.probe.encoder_folder import SIMILARITY, encoder_mistakes
@@ -18,8 +19,8 @@ __all__ = ["prior_mistakes", "run_mistakes"]
 def run_mistakes(config: RunConfig) -> list[str]:
     """Return every mistake that can be seen before anything is written, one line each.
 
-    The settings' own rules, and what they point to: the dataset's recipe and the base model. What
-    a broken section points to is not looked at.
+    The settings' own rules, what the method cannot do, and what they point to: the dataset's
+    recipe and the base model. What a broken section points to is not looked at.
     """
     found = find_mistakes(config)
     broken = {line.split(".")[0] for line in found}
@@ -30,6 +31,8 @@ def run_mistakes(config: RunConfig) -> list[str]:
             find_folder(config.model)
         except LabError as error:
             found += error.mistakes
+    if "adapter" not in broken:
+        found += method_mistakes(config)
     if config.probe.encoder:
         found += encoder_mistakes(config.probe.encoder)
     return found + _probe_mistakes(config)

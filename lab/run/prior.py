@@ -12,13 +12,13 @@ from lab.sample.request import ImageRequest, prior_requests
 
 if TYPE_CHECKING:
     from lab.display.progress import Progress
-    from lab.model.resident import BaseModel
+    from lab.model.resident import Base
     from lab.train.examples import TrainingSet
 
 __all__ = ["draw_prior", "prior_examples"]
 
 
-def draw_prior(run: PlannedRun, base: BaseModel, progress: Progress) -> None:
+def draw_prior(run: PlannedRun, base: Base, progress: Progress) -> None:
     """Draw what is missing of the class images that a run asks of its base model.
 
     Each of `train.prior_prompts` is drawn from the same `train.prior_images` noises, once for all
@@ -33,16 +33,16 @@ def draw_prior(run: PlannedRun, base: BaseModel, progress: Progress) -> None:
     requests = _requests(run)
     if not requests:
         return
-    from lab.sample.draw import draw_images
+    from lab.sample.draw import ImageSource, draw_images
 
     progress.stage(run.name, "draw prior", len(requests))
     draw_images(
-        base, None, requests, run.config, _folder(run),
+        ImageSource(base, run.config), requests, _folder(run),
         lambda there: progress.advance(run.name, there),
     )  # fmt: skip
 
 
-def prior_examples(run: PlannedRun, base: BaseModel, dataset: Dataset) -> TrainingSet | None:
+def prior_examples(run: PlannedRun, base: Base, dataset: Dataset) -> TrainingSet | None:
     """Return the class images of a run: the dataset's own, and those that `draw_prior` drew.
 
     References:

@@ -1,40 +1,48 @@
-"""Drawing images: classifier-free guidance over a diffusers scheduler, in batches, resumable."""
+"""Drawing images: classifier-free guidance along a sampler's steps, in batches, resumable."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 from PIL import Image
 
 from lab.core.files import write_bytes
 from lab.core.seeds import tensor_generator
 from lab.experiment.schema import RunConfig
-from lab.method.adapter import Adapter
-from lab.model.resident import BaseModel
+from lab.method.method import Method
+from lab.model.conditioning import Conditioning
+from lab.model.resident import Base
 from lab.sample.request import ImageRequest, chunks
 
-__all__ = ["draw_batch", "draw_images", "draw_seeds"]
+__all__ = ["ImageSource", "draw_batch", "draw_images", "draw_seeds"]
 
 
-def build_sampler(base: BaseModel, name: str) -> DDIMScheduler | DPMSolverMultistepScheduler:
-    """Return a fresh sampler with the base model's noise schedule: `ddim` or `dpm` (DPM++ 2M)."""
-    kind = {"ddim": DDIMScheduler, "dpm": DPMSolverMultistepScheduler}[name]
-    return kind.from_config(base.scheduler.config)
+@dataclass(frozen=True)
+class ImageSource:
+    """Who draws, and how.
+
+    Args:
+        base: The resident base model.
+        config: Sampler, steps, guidance g, resolution.
+        method: The method attached to the base; None for the base itself.
+    """
+
+    base: Base
+    config: RunConfig
+    method: Method | None = None
+
+    def condition(self, prompts: Sequence[str]) -> Conditioning:
+        """Return what the denoiser is told for each prompt."""
+        return (self.method or self.base).condition(prompts)
 
 
 @torch.no_grad()
-def draw_batch(
-    base: BaseModel,
-    adapter: Adapter | None,
-    prompt: str,
-    generation_seeds: Sequence[int],
-    config: RunConfig,
-) -> np.ndarray:
+def draw_batch(source: ImageSource, prompt: str, generation_seeds: Sequence[int]) -> np.ndarray:
     r"""Draw one prompt from several initial noises.
 
     .. math:: \hat\epsilon = \epsilon_\theta(z_t, t, \varnothing)
@@ -44,11 +52,9 @@ def draw_batch(
         Ho and Salimans 2022, Classifier-Free Diffusion Guidance, https://arxiv.org/abs/2207.12598
 
     Args:
-        base: The resident base model.
-        adapter: The adapter attached to it, with its weight set; None for the base itself.
+        source: The base model with its method, whose weight is set.
         prompt: The prompt c. The negative prompt stands for the empty one.
         generation_seeds: One seed per image; image k does not depend on the others' seeds.
-        config: Sampler, steps, guidance g, resolution.
 
     Returns:
         Images `(N, H, W, 3)`, uint8.
@@ -56,71 +62,60 @@ def draw_batch(
     Raises:
         FloatingPointError: If the latents are not finite.
     """
-    settings, side = config.sample, config.model.resolution_px // base.latent_factor
-    scheduler = build_sampler(base, settings.sampler)
-    scheduler.set_timesteps(settings.num_steps)
-    shape = (base.latent_channels, side, side)
+    base, settings = source.base, source.config.sample
+    sampler = base.noise.sampler(settings.sampler, settings.num_steps)
+    shape = base.latent_shape(source.config.model.resolution_px)
     noise = [
         torch.randn(shape, generator=tensor_generator(seed, "sampling"))
         for seed in generation_seeds
     ]
-    latents = torch.stack(noise).to(base.device) * scheduler.init_noise_sigma
-    encode = base.encode_prompts if adapter is None else adapter.encode_prompts
-    empty, wanted = encode([settings.negative_prompt, prompt]).to(base.unet.dtype)
-    embeddings = torch.stack([empty] * len(noise) + [wanted] * len(noise))
-    with torch.autocast(base.device.type, base.unet.dtype, enabled=base.precision == "bf16"):
-        for timestep in scheduler.timesteps:
-            doubled = scheduler.scale_model_input(torch.cat([latents, latents]), timestep)
-            doubled = doubled.to(base.unet.dtype, memory_format=torch.channels_last)
-            prediction = base.unet(doubled, timestep, embeddings).sample.float()
-            without, with_prompt = prediction.chunk(2)
-            guided = without + settings.guidance_scale * (with_prompt - without)
-            latents = scheduler.step(guided, timestep, latents).prev_sample
+    latents = torch.stack(noise).to(base.device) * sampler.init_noise_sigma
+    empty, wanted = [0] * len(noise), [1] * len(noise)
+    conditioning = source.condition([settings.negative_prompt, prompt])[empty + wanted]
+    for timestep in sampler.timesteps:
+        doubled = sampler.scale_model_input(torch.cat([latents, latents]), timestep)
+        without, with_prompt = base.predict(doubled, timestep, conditioning).chunk(2)
+        guided = without + settings.guidance_scale * (with_prompt - without)
+        latents = sampler.step(guided, timestep, latents).prev_sample
     if not torch.isfinite(latents).all():
         raise FloatingPointError(f"sampling {prompt!r} gave numbers that are not finite")
     return base.decode(latents)
 
 
-def draw_seeds(
-    base: BaseModel, prompt: str, generation_seeds: Sequence[int], config: RunConfig
-) -> np.ndarray:
-    """Draw one prompt with the base model from any number of noises, a batch at a time.
+def draw_seeds(source: ImageSource, prompt: str, generation_seeds: Sequence[int]) -> np.ndarray:
+    """Draw one prompt from any number of noises, a batch at a time.
 
     Arguments and images as of `draw_batch`.
     """
-    size = config.sample.batch_size
+    size = source.config.sample.batch_size
     batches = [
-        draw_batch(base, None, prompt, generation_seeds[start : start + size], config)
+        draw_batch(source, prompt, generation_seeds[start : start + size])
         for start in range(0, len(generation_seeds), size)
     ]
     return np.concatenate(batches)
 
 
 def draw_images(
-    base: BaseModel,
-    adapter: Adapter | None,
+    source: ImageSource,
     requests: Sequence[ImageRequest],
-    config: RunConfig,
     folder: Path,
     progress: Callable[[int], None],
 ) -> None:
     """Draw what is missing of the requested images, a whole batch at a time.
 
     Args:
-        base: The resident base model.
-        adapter: The attached adapter, or None for the base model's images.
+        source: The base model with its method.
         requests: The images wanted.
-        config: The sampling settings.
         folder: Their files lie below it.
         progress: Called with the number of images that are there.
     """
     there = 0
-    for chunk in chunks(requests, config.sample.batch_size):
+    for chunk in chunks(requests, source.config.sample.batch_size):
         if not all((folder / request.file).is_file() for request in chunk):
-            if adapter is not None:
-                adapter.set_weight(chunk[0].weight)
+            if source.method is not None:
+                source.method.scale(chunk[0].weight)
             seeds = [request.generation_seed for request in chunk]
-            images = draw_batch(base, adapter, chunk[0].prompt, seeds, config)
+            images = draw_batch(source, chunk[0].prompt, seeds)
             for request, image in zip(chunk, images, strict=True):
                 _write_png(folder / request.file, image)
         there += len(chunk)

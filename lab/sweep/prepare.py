@@ -61,14 +61,14 @@ def _training_set(run: Run, original: Dataset, resident: ResidentBase) -> Datase
 
 def _placebo(config: RunConfig, original: Dataset, resident: ResidentBase) -> Dataset:
     """Draw the placebo of a dataset with the base model."""
-    from lab.sample.draw import draw_seeds
+    from lab.sample.draw import ImageSource, draw_seeds
 
-    base = resident.get(config)
+    source = ImageSource(resident.get(config), config)
     return draw_placebo(
         config,
         original,
         model_fingerprint(config),
-        lambda prompt, seeds: draw_seeds(base, prompt, seeds, config),
+        lambda prompt, seeds: draw_seeds(source, prompt, seeds),
     )
 
 

@@ -11,7 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save
 
 from lab.core.files import write_bytes
-from lab.method.adapter import Adapter
+from lab.method.method import Method
 
 __all__ = ["TrainingLog", "load_checkpoint", "save_checkpoint"]
 
@@ -19,13 +19,13 @@ TrainingLog = list[dict[str, float]]
 
 
 def save_checkpoint(
-    path: Path, adapter: Adapter, optimizer: torch.optim.Optimizer, step: int, log: TrainingLog
+    path: Path, method: Method, optimizer: torch.optim.Optimizer, step: int, log: TrainingLog
 ) -> None:
     """Write the state after `step` finished steps, atomically.
 
     The random streams need no state: every draw is addressed by its step (see `lab.core.seeds`).
     """
-    tensors = {f"adapter/{name}": tensor for name, tensor in adapter.state().items()}
+    tensors = {f"adapter/{name}": tensor for name, tensor in method.state().items()}
     scalars: dict[str, Any] = {}
     for index, state in optimizer.state_dict()["state"].items():
         for name, value in state.items():
@@ -38,9 +38,9 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, adapter: Adapter, optimizer: torch.optim.Optimizer
+    path: Path, method: Method, optimizer: torch.optim.Optimizer
 ) -> tuple[int, TrainingLog]:
-    """Set adapter and optimiser to a checkpoint's state.
+    """Set method and optimiser to a checkpoint's state.
 
     Returns:
         The number of finished steps and the log so far; (0, []) when there is no checkpoint.
@@ -50,7 +50,7 @@ def load_checkpoint(
     with safe_open(path, framework="pt") as opened:
         position = json.loads(opened.metadata()["position"])
     tensors = load_file(path)
-    adapter.load_state(
+    method.load_state(
         {
             name.removeprefix("adapter/"): tensor
             for name, tensor in tensors.items()

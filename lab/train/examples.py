@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from lab.dataset import Dataset, Example
-from lab.model.resident import BaseModel
+from lab.model.resident import Base
 
 __all__ = ["TrainingSet", "draw_latents", "encode_examples"]
 
@@ -38,7 +38,7 @@ class TrainingSet:
 
 
 def encode_examples(
-    base: BaseModel, dataset: Dataset, role: str, extra: Sequence[tuple[np.ndarray, str]] = ()
+    base: Base, dataset: Dataset, role: str, extra: Sequence[tuple[np.ndarray, str]] = ()
 ) -> TrainingSet:
     """Encode the examples of one role, and further images that come with a caption.
 
@@ -57,9 +57,7 @@ def encode_examples(
     )
 
 
-def draw_latents(
-    posteriors: torch.Tensor, scaling_factor: float, generator: torch.Generator
-) -> torch.Tensor:
-    r"""Draw :math:`z = s (\mu + \sigma \epsilon)` for posteriors `(B, 2, C, h, w)`."""
+def draw_latents(posteriors: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    r"""Draw :math:`\mu + \sigma \epsilon` for posteriors `(B, 2, C, h, w)`; not yet scaled."""
     mean, std = posteriors.unbind(dim=1)
-    return scaling_factor * (mean + std * torch.randn(mean.shape, generator=generator))
+    return mean + std * torch.randn(mean.shape, generator=generator)

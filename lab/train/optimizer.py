@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from lab.experiment.schema import TrainConfig
+from lab.method.method import ParameterGroup
 
 __all__ = ["build_optimizer", "learning_rate_factor", "set_learning_rates"]
 
 
 def build_optimizer(
-    parameters: dict[str, list[torch.nn.Parameter]], config: TrainConfig
+    parameters: Sequence[ParameterGroup], config: TrainConfig
 ) -> torch.optim.Optimizer:
-    """Return the optimiser of one run, with one group each for `unet` and `text_encoder`.
+    """Return the optimiser of one run, with a group for each of the method's.
 
     Args:
-        parameters: Trainable parameters by part.
-        config: Optimiser, learning rates, decay.
+        parameters: Trainable parameters with their learning rates.
+        config: Optimiser, decay.
     """
-    rates = {"text_encoder": config.text_encoder_learning_rate or config.learning_rate}
     groups: list[dict[str, Any]] = [
-        {"params": group, "base_lr": rates.get(part, config.learning_rate)}
-        for part, group in parameters.items()
+        {"params": group.parameters, "base_lr": group.learning_rate} for group in parameters
     ]
     shared = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
     match config.optimizer:

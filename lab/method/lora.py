@@ -1,10 +1,11 @@
-"""An adapter on the resident base: attached, weighed, stored, and gone without a trace."""
+"""The LoRA family: low-rank matrices beside frozen weights, attached and gone without a trace."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from peft import LoHaConfig, LoKrConfig, LoraConfig, inject_adapter_in_model
@@ -16,11 +17,12 @@ from safetensors.torch import load_file, save
 from lab.core.errors import LabError
 from lab.core.files import write_bytes
 from lab.core.seeds import seed_for
-from lab.experiment.schema import AdapterConfig
-from lab.method.targets import TEXT_TARGETS, target_pattern
-from lab.model.resident import BaseModel
+from lab.experiment.schema import AdapterConfig, RunConfig, TrainConfig
+from lab.method.method import Method, ParameterGroup
+from lab.model.conditioning import Conditioning
+from lab.model.resident import Base
 
-__all__ = ["Adapter"]
+__all__ = ["Lora", "read_provenance"]
 
 NAME = "default"
 # diffusers reads this key of the file's metadata; without it alpha is lost when alpha != rank.
@@ -38,10 +40,8 @@ def _peft_config(config: AdapterConfig, pattern: str) -> LoraConfig | LoHaConfig
     return kind(alpha=config.alpha, module_dropout=config.dropout, **shared)
 
 
-class Adapter:
-    """The trainable matrices of one run, attached to a base model while in use.
-
-    Use it as a context manager: on leaving, every module of the base is the very object it was.
+class Lora(Method):
+    """The trainable matrices of one run: LoRA, rsLoRA, DoRA, LoHa or LoKr.
 
     Args:
         base: The resident base model.
@@ -49,26 +49,44 @@ class Adapter:
         seed: The seed of the initial values (purpose `adapter`).
     """
 
-    def __init__(self, base: BaseModel, config: AdapterConfig, seed: int) -> None:
-        self.base = base
+    def __init__(self, base: Base, config: AdapterConfig, seed: int) -> None:
+        super().__init__(base)
         self.config = config
         self.seed = seed
         self._original: list[tuple[torch.nn.Module, str, torch.nn.Module]] = []
-
-    def __enter__(self) -> Adapter:
-        self._models: dict[str, torch.nn.Module] = {"unet": self.base.unet}
-        patterns = {"unet": target_pattern(self.config.targets)}
-        if self.config.text_encoder:
-            self._models["text_encoder"] = self.base.text_encoder
-            patterns["text_encoder"] = TEXT_TARGETS
         self._peft: dict[str, Any] = {}
+
+    @classmethod
+    def of_run(cls, base: Base, config: RunConfig) -> Lora:
+        """Return the adapter that a run's configuration asks for."""
+        own = config.train.streams.adapter
+        return cls(base, config.adapter, config.seed if own is None else own)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The denoiser and, when they are trained, the text encoders."""
+        denoiser, *others = self.base.parts
+        return (denoiser, *others) if self.config.text_encoder else (denoiser,)
+
+    @property
+    def _models(self) -> dict[str, torch.nn.Module]:
+        return {part: self.base.parts[part] for part in self.parts}
+
+    def _pattern(self, part: str) -> str:
+        """Return the regular expression of the modules to change in a part."""
+        sets = self.base.family.targets[part]
+        if part == self.parts[0]:
+            return sets.get(self.config.targets, self.config.targets)
+        return next(iter(sets.values()))
+
+    def __enter__(self) -> Self:
         try:
             # peft draws initial values from the global generator: it gets our seed, and gives the
             # generator back as it was.
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed_for(self.seed, "adapter"))
                 for part, model in self._models.items():
-                    self._attach(part, model, patterns[part])
+                    self._attach(part, model, self._pattern(part))
         except BaseException:
             self.__exit__()
             raise
@@ -119,17 +137,18 @@ class Adapter:
             if f".{NAME}" in name and ".base_layer." not in name
         ]
 
-    @property
-    def parameters(self) -> dict[str, list[torch.nn.Parameter]]:
-        """Trainable parameters of `unet` and, when trained, `text_encoder`, as lists."""
-        return {part: self._own(model) for part, model in self._models.items()}
+    def parameters(self, config: TrainConfig) -> list[ParameterGroup]:
+        """Return one group for each part; text encoders may have a learning rate of their own."""
+        denoiser = self.parts[0]
+        text = config.text_encoder_learning_rate or config.learning_rate
+        return [
+            ParameterGroup(
+                part, self._own(model), config.learning_rate if part == denoiser else text
+            )
+            for part, model in self._models.items()
+        ]
 
-    @property
-    def num_parameters(self) -> int:
-        """How many numbers are trained."""
-        return sum(item.numel() for group in self.parameters.values() for item in group)
-
-    def set_weight(self, weight: float) -> None:
+    def scale(self, weight: float) -> None:
         """Scale what the adapter adds: 0 is the base model, 1 the adapter as trained.
 
         DoRA's trained magnitudes do not scale with it, so 0 switches the layers off instead.
@@ -139,11 +158,11 @@ class Adapter:
                 layer.enable_adapters(weight != 0)
                 layer.set_scale(NAME, weight)
 
-    def encode_prompts(self, prompts: list[str]) -> torch.Tensor:
-        """Return prompt embeddings `(N, L, D)`, cached while the text encoder is frozen."""
+    def condition(self, prompts: Sequence[str]) -> Conditioning:
+        """Return encoded prompts, cached while the text encoders are frozen."""
         if self.config.text_encoder:
-            return self.base.embed(self.base.tokenize(prompts))
-        return self.base.encode_prompts(prompts)
+            return self.base.encode_prompts(prompts)
+        return self.base.condition(prompts)
 
     def state(self) -> dict[str, torch.Tensor]:
         """Return the trained matrices by their name in a diffusers LoRA file."""
@@ -180,9 +199,11 @@ class Adapter:
 
         Args:
             path: The `.safetensors` file.
-            provenance: Kept under `lab.*` beside peft's own configuration.
+            provenance: Kept under `lab.*`, with the base's fingerprint, beside peft's own
+                configuration.
         """
-        described: dict[str, Any] = {f"lab.{key}": value for key, value in provenance.items()}
+        named = {"base": self.base.fingerprint, **provenance}
+        described: dict[str, Any] = {f"lab.{key}": value for key, value in named.items()}
         for part, peft_config in self._peft.items():
             for key, value in peft_config.to_dict().items():
                 plain = sorted(value) if isinstance(value, set) else value
@@ -191,11 +212,28 @@ class Adapter:
         write_bytes(path, save(self.state(), metadata))
 
     def load(self, path: Path) -> None:
-        """Read an adapter file that `save` wrote."""
+        """Read an adapter file that `save` wrote.
+
+        A file from elsewhere says nothing of its base. Who knows that it fits gives its tensors to
+        `load_state`.
+
+        Raises:
+            LabError: If it was trained on another base or does not say on which, or if its
+                matrices are not this adapter's.
+        """
+        trained_on = read_provenance(path).get("lab.base")
+        if trained_on is None:
+            raise LabError(f"{path} does not say which base model it was trained on")
+        if trained_on != self.base.fingerprint:
+            raise LabError(
+                f"{path} was trained on base model {trained_on}, "
+                f"this one is {self.base.fingerprint}"
+            )
         self.load_state(load_file(path))
 
-    @staticmethod
-    def provenance(path: Path) -> dict[str, Any]:
-        """Return the metadata of an adapter file."""
-        with safe_open(path, framework="pt") as opened:
-            return json.loads((opened.metadata() or {}).get(METADATA_KEY, "{}"))
+
+def read_provenance(path: Path) -> dict[str, Any]:
+    """Return the metadata of an adapter file; empty where it has none of ours."""
+    with safe_open(path, framework="pt") as opened:
+        described: dict[str, Any] = json.loads((opened.metadata() or {}).get(METADATA_KEY, "{}"))
+    return described

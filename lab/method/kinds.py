@@ -1,0 +1,73 @@
+"""Which training methods there are, without importing torch: what planning asks of a method."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from lab.experiment.schema import RunConfig
+
+if TYPE_CHECKING:
+    from lab.method.method import Method
+    from lab.model.resident import Base
+
+__all__ = ["METHODS", "MethodKind", "attach", "method_inputs", "method_mistakes"]
+
+
+def _no_inputs(config: RunConfig) -> list[str]:
+    return []
+
+
+@dataclass(frozen=True)
+class MethodKind:
+    """A method as planning sees it.
+
+    Args:
+        builder: Module and class, which is built from a base and a run's configuration by its
+            `of_run(base, config)`.
+        mistakes: What a configuration asks of it that it cannot do, one line each.
+        inputs: The ids of the runs that must be finished before, such as those of a merge.
+    """
+
+    builder: tuple[str, str]
+    mistakes: Callable[[RunConfig], list[str]]
+    inputs: Callable[[RunConfig], list[str]] = _no_inputs
+
+
+def _lora_mistakes(config: RunConfig) -> list[str]:
+    try:
+        re.compile(config.adapter.targets)
+    except re.error as error:
+        return [
+            "adapter.targets must be the name of a set of modules or a regular expression, "
+            f"got {config.adapter.targets!r} ({error})"
+        ]
+    return []
+
+
+METHODS = {"lora": MethodKind(("lab.method.lora", "Lora"), _lora_mistakes)}
+
+
+def _kind(config: RunConfig) -> MethodKind:
+    """Return the kind of a run's method. Every `adapter.method` is one of the LoRA family."""
+    return METHODS["lora"]
+
+
+def method_mistakes(config: RunConfig) -> list[str]:
+    """Return what a run asks of its method that it cannot do, one line each."""
+    return _kind(config).mistakes(config)
+
+
+def method_inputs(config: RunConfig) -> list[str]:
+    """Return the ids of the runs that a run's method needs finished."""
+    return _kind(config).inputs(config)
+
+
+def attach(base: Base, config: RunConfig) -> Method:
+    """Return a run's method on its base, to be used as a context manager."""
+    module, name = _kind(config).builder
+    method: Method = getattr(import_module(module), name).of_run(base, config)
+    return method

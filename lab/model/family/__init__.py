@@ -1,0 +1,1 @@
+"""Model families: one file each for what differs between base models."""
