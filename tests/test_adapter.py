@@ -1,6 +1,6 @@
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from lab.core.errors import LabError
 from lab.experiment.schema import AdapterConfig, TrainConfig
@@ -161,21 +161,26 @@ def test_a_file_of_another_base_is_refused(base, tmp_path):
     assert read_provenance(file)["lab.base"] == "tiny"
     base.fingerprint = "other"
     with Lora(base, AdapterConfig(rank=2), 1) as adapter:
-        with pytest.raises(LabError, match="trained on base model tiny, this one is other"):
+        with pytest.raises(LabError) as told:
             adapter.load(file)
+        assert str(told.value) == (
+            f"{file} was trained on base model tiny, this one is other: choose the other with "
+            "model.path, or remove the file to train anew"
+        )
         assert not equal_states(adapter.state(), state)
 
 
-def test_a_file_that_names_no_base_is_taken_by_its_tensors_alone(base, tmp_path):
+def test_a_file_that_names_no_base_is_taken_by_its_matrices(base, tmp_path):
     file = tmp_path / "a.safetensors"
     with Lora(base, AdapterConfig(rank=2), 0) as adapter:
         state = adapter.state()
     save_file(state, file)
     with Lora(base, AdapterConfig(rank=2), 1) as adapter:
-        with pytest.raises(LabError, match="does not say which base model"):
-            adapter.load(file)
-        adapter.load_state(load_file(file))
+        adapter.load(file)
         assert equal_states(adapter.state(), state)
+    with Lora(base, AdapterConfig(rank=4), 1) as adapter:
+        with pytest.raises(LabError, match="matrices do not fit lora of rank 4"):
+            adapter.load(file)
 
 
 def equal_states(one, other):

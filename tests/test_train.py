@@ -1,10 +1,14 @@
+import json
 import math
 
 import numpy as np
 import pytest
 import torch
 from diffusers import DDPMScheduler
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
+from lab.core.errors import LabError
 from lab.core.seeds import tensor_generator
 from lab.experiment.schema import AdapterConfig, StreamConfig, TrainConfig
 from lab.method.lora import Lora
@@ -103,6 +107,25 @@ def test_a_checkpoint_knows_its_step(base, examples, tmp_path):
         step, log = load_checkpoint(tmp_path / "a", adapter, optimizer)
     assert step == 4
     assert [row["step"] for row in log] == [0, 1, 2, 3]
+
+
+def test_a_checkpoint_of_another_base_is_refused(base, examples, tmp_path):
+    with pytest.raises(Killed):
+        train(base, examples, tmp_path / "a", stop_after=3)
+    base.fingerprint = "other"
+    with pytest.raises(LabError, match="trained on base model tiny, this one is other"):
+        train(base, examples, tmp_path / "a")
+
+
+def test_a_checkpoint_that_names_no_base_is_continued(base, examples, tmp_path):
+    whole, _ = train(base, examples, tmp_path / "whole")
+    with pytest.raises(Killed):
+        train(base, examples, tmp_path / "a", stop_after=3)
+    with safe_open(tmp_path / "a", "pt") as opened:
+        position = json.loads(opened.metadata()["position"])
+    assert position.pop("base") == "tiny"  # as versions before 0.2 wrote it
+    save_file(load_file(tmp_path / "a"), tmp_path / "a", {"position": json.dumps(position)})
+    assert equal(train(base, examples, tmp_path / "a")[0], whole)
 
 
 def test_accumulation_gives_the_gradient_of_the_whole_batch(base, examples, tmp_path):

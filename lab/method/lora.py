@@ -176,20 +176,24 @@ class Lora(Method):
         """Set the trained matrices; every name must be known and every known name given.
 
         Raises:
-            LabError: If names differ from those of this adapter.
+            LabError: If names or shapes differ from those of this adapter.
         """
-        if different := state.keys() ^ self.state().keys():
+        given, own = (
+            {(name, tensor.shape) for name, tensor in each.items()}
+            for each in (state, self.state())
+        )
+        if different := {name for name, _ in given ^ own}:
             raise LabError(
                 f"adapter file: {len(different)} matrices do not fit {self.config.method} of rank "
                 f"{self.config.rank} on this model, the first: {min(different)}"
             )
         for part, model in self._models.items():
-            own = {
+            matrices = {
                 name.removeprefix(f"{part}."): tensor
                 for name, tensor in state.items()
                 if name.startswith(f"{part}.")
             }
-            set_peft_model_state_dict(model, own, adapter_name=NAME)
+            set_peft_model_state_dict(model, matrices, adapter_name=NAME)
 
     def save(self, path: Path, provenance: dict[str, Any]) -> None:
         """Write the adapter as a file that diffusers' `load_lora_weights` reads.
@@ -212,23 +216,12 @@ class Lora(Method):
         write_bytes(path, save(self.state(), metadata))
 
     def load(self, path: Path) -> None:
-        """Read an adapter file that `save` wrote.
-
-        A file from elsewhere says nothing of its base. Who knows that it fits gives its tensors to
-        `load_state`.
+        """Read an adapter file.
 
         Raises:
-            LabError: If it was trained on another base or does not say on which, or if its
-                matrices are not this adapter's.
+            LabError: If it was trained on another base, or if its matrices are not this adapter's.
         """
-        trained_on = read_provenance(path).get("lab.base")
-        if trained_on is None:
-            raise LabError(f"{path} does not say which base model it was trained on")
-        if trained_on != self.base.fingerprint:
-            raise LabError(
-                f"{path} was trained on base model {trained_on}, "
-                f"this one is {self.base.fingerprint}"
-            )
+        self.check_base(path, read_provenance(path).get("lab.base"))
         self.load_state(load_file(path))
 
 

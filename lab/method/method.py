@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import torch
 
+from lab.core.errors import LabError
 from lab.experiment.schema import TrainConfig
 from lab.method.denoising import Batch, denoising_losses
 from lab.model.conditioning import Conditioning
@@ -81,7 +82,7 @@ class Method(ABC):
         """Set what was learned.
 
         Raises:
-            LabError: If names differ from those of this method.
+            LabError: If names or shapes differ from those of this method.
         """
 
     @abstractmethod
@@ -100,6 +101,24 @@ class Method(ABC):
         Raises:
             LabError: If it does not belong to this method, or was learned on another base.
         """
+
+    def check_base(self, path: Path, trained_on: str | None) -> None:
+        """Refuse a file whose content was learned on another base model.
+
+        Args:
+            path: The file.
+            trained_on: The fingerprint that it names; None where it names none, as files do that
+                were written elsewhere: these are taken by their names and shapes alone.
+
+        Raises:
+            LabError: If it is not this base's.
+        """
+        if trained_on not in (None, self.base.fingerprint):
+            raise LabError(
+                f"{path} was trained on base model {trained_on}, this one is "
+                f"{self.base.fingerprint}: choose the other with model.path, or remove the file "
+                "to train anew"
+            )
 
     def condition(self, prompts: Sequence[str]) -> Conditioning:
         """Return what the denoiser is told for each prompt."""

@@ -33,7 +33,9 @@ def save_checkpoint(
                 tensors[f"optimizer/{index}/{name}"] = value.detach().cpu().contiguous()
             else:
                 scalars[f"{index}/{name}"] = value
-    position = json.dumps({"step": step, "log": log, "scalars": scalars})
+    position = json.dumps(
+        {"step": step, "log": log, "scalars": scalars, "base": method.base.fingerprint}
+    )
     write_bytes(path, save(tensors, {"position": position}))
 
 
@@ -44,11 +46,15 @@ def load_checkpoint(
 
     Returns:
         The number of finished steps and the log so far; (0, []) when there is no checkpoint.
+
+    Raises:
+        LabError: If it was written on another base model; older checkpoints do not say on which.
     """
     if not path.is_file():
         return 0, []
     with safe_open(path, framework="pt") as opened:
         position = json.loads(opened.metadata()["position"])
+    method.check_base(path, position.get("base"))
     tensors = load_file(path)
     method.load_state(
         {
