@@ -17,10 +17,10 @@ from lab.experiment.schema import RunConfig, TagConfig
 from lab.record.places import Places
 from lab.sample.request import sampler_id
 
-__all__ = ["draw_placebo", "find_placebo"]
+__all__ = ["PLACEBO_PURPOSE", "draw_placebo", "find_placebo"]
 
-# Generation seeds of the images start here, far from those that are judged.
-PLACEBO_SEEDS = 2_000_000
+# The images have noises of their own, apart from those of the images that are judged.
+PLACEBO_PURPOSE = "placebo_sampling"
 
 Draw = Callable[[str, Sequence[int]], np.ndarray]
 
@@ -30,6 +30,7 @@ def _recipe(config: RunConfig, original: Dataset, fingerprint: str) -> dict[str,
         "placebo_of": original.content_hash,
         "model": fingerprint,
         "sampler": sampler_id(config),
+        "noise": PLACEBO_PURPOSE,
     }
 
 
@@ -64,8 +65,7 @@ def _drawn(original: Dataset, draw: Draw) -> dict[int, np.ndarray]:
             by_caption.setdefault(example.caption, []).append(index)
     drawn: dict[int, np.ndarray] = {}
     for caption, numbers in by_caption.items():
-        images = draw(caption, [PLACEBO_SEEDS + number for number in numbers])
-        drawn |= dict(zip(numbers, images, strict=True))
+        drawn |= dict(zip(numbers, draw(caption, numbers), strict=True))
     return drawn
 
 
@@ -79,7 +79,8 @@ def draw_placebo(config: RunConfig, original: Dataset, fingerprint: str, draw: D
         config: The run.
         original: The dataset.
         fingerprint: Of the base model.
-        draw: Returns images `(N, H, W, 3)`, uint8, for a prompt and N generation seeds.
+        draw: Returns images `(N, H, W, 3)`, uint8, for a prompt and N generation seeds, whose
+            noises are those of `PLACEBO_PURPOSE`.
     """
     drawn = _drawn(original, draw)
     entries = [

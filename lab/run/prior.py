@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lab.core.pixels import read_pixels
 from lab.dataset import Dataset
 from lab.run.spec import PlannedRun
-from lab.sample.request import ImageRequest, prior_requests
+from lab.sample.request import PRIOR_PURPOSE, ImageRequest, prior_requests
 
 if TYPE_CHECKING:
     from lab.display.progress import Progress
@@ -37,7 +37,7 @@ def draw_prior(run: PlannedRun, base: Base, progress: Progress) -> None:
 
     progress.stage(run.name, "draw prior", len(requests))
     draw_images(
-        ImageSource(base, run.config), requests, _folder(run),
+        ImageSource(base, run.config, purpose=PRIOR_PURPOSE), requests, _folder(run),
         lambda there: progress.advance(run.name, there),
     )  # fmt: skip
 

@@ -27,7 +27,7 @@ from lab.record.places import Places
 from lab.record.run_folder import OutputFolder, RunFolder
 from lab.run.placebo import find_placebo
 from lab.run.share import find_twin
-from lab.sample.request import base_requests, run_requests, sampler_id
+from lab.sample.request import base_requests, prior_id, run_requests, sampler_id
 
 __all__ = [
     "PlannedRun",
@@ -134,7 +134,8 @@ def run_identity(config: RunConfig, dataset_hash: str, fingerprint: str) -> dict
         "seed": config.seed,
     }
     if config.train.prior_weight > 0:
-        identity["prior_sampler"] = sampler_id(config)
+        drawn = bool(config.train.prior_prompts)
+        identity["prior_sampler"] = prior_id(config) if drawn else sampler_id(config)
     return identity
 
 

@@ -30,11 +30,14 @@ class ImageSource:
         base: The resident base model.
         config: Sampler, steps, guidance g, resolution.
         method: The method attached to the base; None for the base itself.
+        purpose: What the images are for: each purpose has noises of its own (see
+            `lab.core.seeds`).
     """
 
     base: Base
     config: RunConfig
     method: Method | None = None
+    purpose: str = "sampling"
 
     def condition(self, prompts: Sequence[str]) -> Conditioning:
         """Return what the denoiser is told for each prompt."""
@@ -66,7 +69,7 @@ def draw_batch(source: ImageSource, prompt: str, generation_seeds: Sequence[int]
     sampler = base.noise.sampler(settings.sampler, settings.num_steps)
     shape = base.latent_shape(source.config.model.resolution_px)
     noise = [
-        torch.randn(shape, generator=tensor_generator(seed, "sampling"))
+        torch.randn(shape, generator=tensor_generator(seed, source.purpose))
         for seed in generation_seeds
     ]
     latents = torch.stack(noise).to(base.device) * sampler.init_noise_sigma

@@ -12,9 +12,11 @@ from lab.core.settings import identity_of
 from lab.experiment.schema import RunConfig
 
 __all__ = [
+    "PRIOR_PURPOSE",
     "ImageRequest",
     "base_requests",
     "chunks",
+    "prior_id",
     "prior_requests",
     "run_requests",
     "sampled_steps",
@@ -22,8 +24,8 @@ __all__ = [
 ]
 
 BASE_WEIGHT = 0.0
-# Generation seeds of class images start here, far from those that are judged.
-PRIOR_SEEDS = 1_000_000
+# Class images have noises of their own, apart from those of the images that are judged.
+PRIOR_PURPOSE = "prior_sampling"
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,11 @@ def sampler_id(config: RunConfig) -> str:
     return content_id(settings)
 
 
+def prior_id(config: RunConfig) -> str:
+    """Return the id of everything but prompt and number that defines a class image."""
+    return content_id([sampler_id(config), PRIOR_PURPOSE])
+
+
 def sampled_steps(config: RunConfig) -> list[int]:
     """Return the training steps after which images are drawn, ascending; the last is the run's."""
     last = config.train.num_steps
@@ -126,11 +133,11 @@ def prior_requests(config: RunConfig) -> list[ImageRequest]:
     """Return the class images that prior preservation asks of the base model."""
     count = config.train.prior_images
     # How many there are decides what an image is computed beside (see `chunks`).
-    place = f"{sampler_id(config)}/prior{count}"
+    place = f"{prior_id(config)}/prior{count}"
     return [
         ImageRequest(prompt, seed, BASE_WEIGHT, _file(place, BASE_WEIGHT, prompt, seed))
         for prompt in config.train.prior_prompts
-        for seed in range(PRIOR_SEEDS, PRIOR_SEEDS + count)
+        for seed in range(count)
     ]
 
 

@@ -14,7 +14,7 @@ from lab.launch.task import Task
 from lab.record.places import Places
 from lab.run.base_images import base_images_there
 from lab.run.mistakes import prior_mistakes
-from lab.run.placebo import draw_placebo
+from lab.run.placebo import PLACEBO_PURPOSE, draw_placebo
 from lab.run.spec import PlannedRun, find_training_set, model_fingerprint, plan_run
 
 __all__ = ["BASE", "baseline_labels", "plan_tasks", "prepare"]
@@ -63,7 +63,7 @@ def _placebo(config: RunConfig, original: Dataset, resident: ResidentBase) -> Da
     """Draw the placebo of a dataset with the base model."""
     from lab.sample.draw import ImageSource, draw_seeds
 
-    source = ImageSource(resident.get(config), config)
+    source = ImageSource(resident.get(config), config, purpose=PLACEBO_PURPOSE)
     return draw_placebo(
         config,
         original,
