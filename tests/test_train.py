@@ -268,11 +268,19 @@ def test_prior_images_share_the_step_and_leave_the_instances_alone(base, example
     assert not equal(plain, both)
 
 
-def test_class_images_count_in_the_speed(base, examples):
+def test_class_images_count_in_the_speed(base, examples, tmp_path, monkeypatch):
     prior = TrainingSet(examples.posteriors[:1], ["a cat"], [1])
     config = TrainConfig(batch_size=2, gradient_accumulation=3, prior_weight=1.0)
     assert Batches(base, TrainingTask(examples, None, config, 0)).samples_per_step == 6
     assert Batches(base, TrainingTask(examples, prior, config, 0)).samples_per_step == 12
+
+    config.num_steps = 2
+    ticks = iter(range(100))
+    monkeypatch.setattr("lab.train.speed.time.perf_counter", lambda: next(ticks))
+    with Lora(base, AdapterConfig(rank=2), 0) as adapter:
+        task = TrainingTask(examples, prior, config, 0)
+        [row] = train_method(adapter, task, tmp_path / "a", Watch()).performance
+    assert row["samples_per_second"] * row["seconds"] == pytest.approx(2 * 12)
 
 
 def test_the_peak_of_memory_is_that_of_the_method_alone():
@@ -287,6 +295,34 @@ def test_the_peak_of_memory_is_that_of_the_method_alone():
     taken[::4096] = b"x" * len(taken[::4096])
     del taken
     assert 60 < memory.mib < 96
+
+
+def test_the_peak_of_a_training_on_cuda_begins_with_its_method(monkeypatch):
+    mib = 2**20
+    allocated = {"now": 100 * mib, "peak": 900 * mib}  # the peak of an earlier method
+
+    def reset(device):
+        allocated["peak"] = allocated["now"]
+
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", reset)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: allocated["now"])
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: allocated["peak"])
+    parameters = [torch.zeros(3, 2**18)]  # 3 MiB of the 100 are the method's own
+    memory = PeakMemory(torch.device("cuda"), parameters)
+    assert memory.mib == 3
+    allocated["peak"] = 140 * mib
+    assert memory.mib == 43
+
+
+def test_a_training_takes_at_least_its_own_parameters(base, examples, tmp_path, monkeypatch):
+    monkeypatch.setattr("lab.train.speed._status_mib", lambda name: 500.0)  # nothing else grows
+    with Lora(base, AdapterConfig(rank=2), 0) as adapter:
+        task = TrainingTask(examples, None, TrainConfig(num_steps=1, batch_size=2), seed=0)
+        [row] = train_method(adapter, task, tmp_path / "a", Watch()).performance
+        own = 4 * adapter.num_parameters / 2**20
+    if math.isnan(row["peak_memory_mib"]):
+        pytest.skip("this system does not let a process reset its peak")
+    assert row["peak_memory_mib"] == pytest.approx(own)
 
 
 def test_the_text_encoder_learns_when_asked(base, examples, tmp_path):

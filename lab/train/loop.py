@@ -21,7 +21,7 @@ from lab.method.method import Method
 from lab.train.batches import Batches
 from lab.train.checkpoint import TrainingLog, load_checkpoint, save_checkpoint
 from lab.train.optimizer import build_optimizer, learning_rate_factor, set_learning_rates
-from lab.train.speed import Stopwatch
+from lab.train.speed import PeakMemory, TrainingSpeed
 from lab.train.task import TrainingTask, Watch
 
 __all__ = ["TrainResult", "TrainingFailed", "train_method"]
@@ -72,14 +72,15 @@ def train_method(
     config = task.config
     groups = method.parameters(config)
     trained = [parameter for group in groups for parameter in group.parameters]
+    memory = PeakMemory(method.base.device, trained)
     optimizer = build_optimizer(groups, config)
     batches = Batches(method.base, task)
     start, log = load_checkpoint(checkpoint, method, optimizer)
     performance: TrainingLog = []
-    stopwatch = Stopwatch(method.base.device, batches.samples_per_step)
+    speed = TrainingSpeed(memory, batches.samples_per_step)
     with _training_mode(method, config), torch.random.fork_rng(devices=[]):
         for step in range(start, task.last):
-            stopwatch.begin_step()
+            speed.begin_step()
             batches.seed_dropout(step)
             set_learning_rates(optimizer, learning_rate_factor(step, config))
             loss = _accumulate(method, batches.draw(step), config)
@@ -92,8 +93,8 @@ def train_method(
             log.append({"step": step, "loss": loss, "gradient_norm": norm, "learning_rate": rate})
             done = step + 1
             if done % PERFORMANCE_EVERY == 0 or done == task.last:
-                performance.append(stopwatch.row(step, done - start))
-            watch.progress(done, loss=loss, rate=stopwatch.rate)
+                performance.append(speed.row(step, done - start))
+            watch.progress(done, loss=loss, rate=speed.rate)
             watch.keep(log)
             if done % config.checkpoint_every == 0 and done < task.last:
                 save_checkpoint(checkpoint, method, optimizer, done, log)

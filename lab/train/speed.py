@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
-__all__ = ["PeakMemory", "Stopwatch"]
+__all__ = ["PeakMemory", "TrainingSpeed"]
 
 _MIB = 2**20
 _STATUS = Path("/proc/self/status")
@@ -16,18 +17,22 @@ _RESET = Path("/proc/self/clear_refs")
 
 
 class PeakMemory:
-    """The most memory that is taken from now on, beyond what is taken now.
+    """The most memory that a method takes from now on, beside everything else there is now.
 
     On CUDA it is what torch allocates, with the statistics of the peak reset here. On the CPU it
-    is the resident set of the process, whose peak Linux can reset. What an earlier run left to the
-    allocator counts as taken, so that a later run of the same kind may show less. Where the peak
-    cannot be reset it is not known: the peak since the process began says nothing of a method.
+    is how far the resident set of the process grows, whose peak Linux can reset; memory that an
+    earlier run gave back to the allocator, and not to the system, is used again without growth,
+    so that a later run of the same kind may show less. Where the peak cannot be reset it is not
+    known: the peak since the process began says nothing of a method.
 
     Args:
         device: Where the training computes.
+        own: What the method has allocated already, such as its parameters: it counts as taken by
+            the method.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, own: Sequence[torch.Tensor] = ()) -> None:
+        self._own = sum(tensor.nbytes for tensor in own) / _MIB
         self._cuda = device if device.type == "cuda" else None
         if self._cuda is not None:
             torch.cuda.reset_peak_memory_stats(self._cuda)
@@ -43,10 +48,12 @@ class PeakMemory:
     def mib(self) -> float:
         """Mebibytes so far; NaN where it is not known."""
         if self._cuda is not None:
-            return torch.cuda.max_memory_allocated(self._cuda) / _MIB - self._taken
-        if math.isnan(self._taken):
+            grown = torch.cuda.max_memory_allocated(self._cuda) / _MIB - self._taken
+        elif math.isnan(self._taken):
             return math.nan
-        return max(0.0, _status_mib("VmHWM") - self._taken)
+        else:
+            grown = max(0.0, _status_mib("VmHWM") - self._taken)
+        return self._own + grown
 
 
 def _status_mib(name: str) -> float:
@@ -55,16 +62,16 @@ def _status_mib(name: str) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:"))
 
 
-class Stopwatch:
+class TrainingSpeed:
     """Speed and memory of one training from its first step in this process on.
 
     Args:
-        device: Where it computes.
-        samples_per_step: How many samples a step computes.
+        memory: Begun before the optimiser was.
+        samples_per_step: How many samples a step computes, class images included.
     """
 
-    def __init__(self, device: torch.device, samples_per_step: int) -> None:
-        self._memory = PeakMemory(device)
+    def __init__(self, memory: PeakMemory, samples_per_step: int) -> None:
+        self._memory = memory
         self._samples = samples_per_step
         self._began = self._since = time.perf_counter()
 
