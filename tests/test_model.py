@@ -1,5 +1,9 @@
 """The resident base model: its sampler, its answers and its caches."""
 
+import subprocess
+import sys
+
+import pytest
 import torch
 from diffusers import DDPMScheduler
 
@@ -9,9 +13,12 @@ from lab.model.noise import VariancePreserving
 from lab.model.resident import load_base
 
 
-def test_no_sampler_clips_latents_whatever_the_model_leaves_open():
-    assert DDPMScheduler().config.clip_sample  # the default of diffusers
-    sampler = VariancePreserving(DDPMScheduler()).sampler("ddim", 2)
+@pytest.mark.parametrize("name", ["ddim", "dpm"])
+def test_no_sampler_clips_latents_whatever_the_model_says(name):
+    schedule = DDPMScheduler(clip_sample=True, thresholding=True)
+    sampler = VariancePreserving(schedule).sampler(name, 2)
+    assert not sampler.config.get("clip_sample", False)
+    assert not sampler.config.thresholding
     far = torch.full((1, 4, 2, 2), 50.0)
     for timestep in sampler.timesteps:
         far = sampler.step(torch.zeros_like(far), timestep, far).prev_sample
@@ -60,3 +67,43 @@ def test_two_writers_of_one_key_leave_one_whole_value(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
         f"{key}.safetensors" for key in keys
     )
+
+
+WRITER = """
+import sys
+from pathlib import Path
+
+import torch
+
+from lab.model.cache import TensorCache
+
+def make(positions):
+    print("computed", flush=True)
+    sys.stdin.readline()  # until the other process has computed the same
+    return {"value": torch.arange(6.0).reshape(2, 3)[positions]}
+
+got = TensorCache(Path(sys.argv[1])).get(["a", "b"], make)["value"]
+assert got.flatten().tolist() == list(range(6))
+"""
+
+
+def test_two_processes_that_write_one_key_both_succeed_and_leave_one_whole_value(tmp_path):
+    command = [sys.executable, "-c", WRITER, str(tmp_path)]
+    writers = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    assert [writer.stdout.readline() for writer in writers] == ["computed\n"] * 2
+    for writer in writers:
+        writer.stdin.write("\n")
+        writer.stdin.flush()
+    for writer in writers:
+        with writer:
+            assert writer.wait() == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.safetensors", "b.safetensors"]
+
+    def never(positions):
+        raise AssertionError("both keys are stored")
+
+    stored = TensorCache(tmp_path).get(["a", "b"], never)["value"]
+    assert stored.flatten().tolist() == list(range(6))
