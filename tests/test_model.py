@@ -2,13 +2,16 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 from diffusers import DDPMScheduler
 
 from lab.core.identity import content_id
+from lab.launch.resident import is_small
 from lab.model.cache import TensorCache
+from lab.model.family.kinds import FAMILIES
 from lab.model.noise import VariancePreserving
 from lab.model.resident import load_base
 
@@ -67,6 +70,19 @@ def test_two_writers_of_one_key_leave_one_whole_value(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
         f"{key}.safetensors" for key in keys
     )
+
+
+def test_a_small_model_is_one_whose_denoiser_is_small_whatever_its_folder_is_called(
+    tmp_path, monkeypatch
+):
+    family = replace(FAMILIES[0], weights=("transformer", "vae"))
+    monkeypatch.setattr("lab.model.family.kinds.FAMILIES", (family,))
+    weights = tmp_path / "transformer" / "model.safetensors"
+    weights.parent.mkdir()
+    for size, small in ((2**20, True), (400 * 2**20, False)):
+        with weights.open("wb") as stream:
+            stream.truncate(size)  # a file with a hole takes no room on the disk
+        assert is_small(tmp_path) is small
 
 
 WRITER = """

@@ -1,6 +1,7 @@
 """`make bench`: where the time of a training and of a sampling goes, as ratios of one run.
 
-Absolute speed is the machine's; what the lab answers for is the share that is not the bare UNet.
+Absolute speed is the machine's; what the lab answers for is the share that is not the bare
+denoiser.
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ def main(overrides: Sequence[str]) -> None:
         rows.append((f"sampling, {config.sample.num_steps} steps", bare, len(seeds) / seconds))
     print_rows(
         f"{config.model.name}, {config.model.precision}, {torch.get_num_threads()} thread(s)",
-        ("what", "bare UNet per second", "lab per second", "share that is the bare UNet"),
+        ("what", "bare denoiser per second", "lab per second", "share that is the bare denoiser"),
         [(name, f"{bare:.1f}", f"{lab:.1f}", f"{lab / bare:.0%}") for name, bare, lab in rows],
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.experiment.schema import RunConfig
+from lab.model.family.kinds import find_kind
 from lab.model.fingerprint import find_folder
 from lab.record.places import Places
 from lab.run.spec import model_fingerprint
@@ -18,13 +19,13 @@ __all__ = ["ResidentBase", "is_small"]
 
 # At batch 4 the embedded model (40 MB) trains at 29.8 samples/s with one thread and at 31.0 with
 # two, while two processes of one thread each do twice as much. Large models need every thread.
-SMALL_UNET_BYTES = 300 * 2**20
+SMALL_DENOISER_BYTES = 300 * 2**20
 
 
 def is_small(model_folder: Path) -> bool:
-    """Say whether one thread computes a base model's UNet about as fast as several."""
-    weights = (model_folder / "unet").glob("*.safetensors")
-    return sum(path.stat().st_size for path in weights) < SMALL_UNET_BYTES
+    """Say whether one thread computes a base model's denoiser about as fast as several."""
+    weights = (model_folder / find_kind(model_folder).weights[0]).glob("*.safetensors")
+    return sum(path.stat().st_size for path in weights) < SMALL_DENOISER_BYTES
 
 
 class ResidentBase:

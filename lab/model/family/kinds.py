@@ -27,7 +27,7 @@ class FamilyKind:
         title: How messages name it.
         pipelines: What `model_index.json` may name as its class.
         components: The folders that are loaded.
-        weights: Those of them that hold weights.
+        weights: Those of them that hold weights, the denoiser first.
         loader: Module and class that load it.
     """
 
