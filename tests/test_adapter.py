@@ -140,17 +140,17 @@ def test_text_encoder_is_trained_only_when_asked(base):
 
 
 def test_a_pattern_without_a_match_is_named(base):
-    with pytest.raises(LabError, match="adapter.targets: no module of the unet matches 'nothing'"):
-        with Lora(base, AdapterConfig(targets="nothing"), 0):
-            pass
+    rule = "adapter.targets: no module of the unet matches 'nothing'"
+    with pytest.raises(LabError, match=rule), Lora(base, AdapterConfig(targets="nothing"), 0):
+        pass
 
 
 def test_a_file_of_another_shape_is_refused(base, tmp_path):
     with Lora(base, AdapterConfig(rank=2, targets="self_attention"), 0) as adapter:
         adapter.save(tmp_path / "a.safetensors", {})
-    with Lora(base, AdapterConfig(rank=2), 0) as adapter:
-        with pytest.raises(LabError, match="matrices do not fit lora of rank 2"):
-            adapter.load(tmp_path / "a.safetensors")
+    rule = "matrices do not fit lora of rank 2"
+    with Lora(base, AdapterConfig(rank=2), 0) as adapter, pytest.raises(LabError, match=rule):
+        adapter.load(tmp_path / "a.safetensors")
 
 
 def test_a_file_of_another_base_is_refused(base, tmp_path):
@@ -178,9 +178,9 @@ def test_a_file_that_names_no_base_is_taken_by_its_matrices(base, tmp_path):
     with Lora(base, AdapterConfig(rank=2), 1) as adapter:
         adapter.load(file)
         assert equal_states(adapter.state(), state)
-    with Lora(base, AdapterConfig(rank=4), 1) as adapter:
-        with pytest.raises(LabError, match="matrices do not fit lora of rank 4"):
-            adapter.load(file)
+    rule = "matrices do not fit lora of rank 4"
+    with Lora(base, AdapterConfig(rank=4), 1) as adapter, pytest.raises(LabError, match=rule):
+        adapter.load(file)
 
 
 def equal_states(one, other):

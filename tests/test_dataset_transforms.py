@@ -8,7 +8,7 @@ import pytest
 
 from lab.core.errors import LabError
 from lab.dataset.colours import rgb
-from lab.dataset.picture import Entry, Frame, Picture, PictureMistake
+from lab.dataset.picture import Entry, Frame, Picture, PictureError
 from lab.dataset.source.shapes import Shape
 from lab.dataset.transforms import STEPS, apply_steps, build_steps
 from lab.dataset.transforms.mask import object_mask
@@ -208,7 +208,7 @@ def test_the_mask_of_a_picture_on_a_plain_background_is_found():
 
 def test_a_busy_background_without_a_mask_is_refused():
     noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3))
-    with pytest.raises(PictureMistake, match="give a mask"):
+    with pytest.raises(PictureError, match="give a mask"):
         after(noise, background={"colour": "black"})
 
 

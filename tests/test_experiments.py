@@ -1,5 +1,6 @@
 """Every shipped experiment: it plans, and its claims speak of what there is."""
 
+import itertools
 from dataclasses import asdict
 
 import pytest
@@ -63,7 +64,7 @@ def test_outright_prompts_are_among_what_the_base_model_was_shown(name, planned)
     claims = planned(name)[0].config.experiment.claims.values()
     for prompt in {prompt for claim in claims for prompt in claim.ceiling}:
         words = prompt.replace("circles", "circle").split()
-        pairs = zip(words, words[1:], strict=False)
+        pairs = itertools.pairwise(words)
         named = [pair for pair in pairs if pair[0] in COLOURS and pair[1] in (*SHAPES, *NOUNS)]
         assert not any(is_held_out(*pair) for pair in named)
 

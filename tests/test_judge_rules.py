@@ -103,7 +103,7 @@ def test_the_learning_index_lies_inside_a_bound_when_two_one_sided_tests_say_so(
         tests = [crossed(ratio.differences - bound * towards) for bound in (-0.2, 0.2)]
         ps = [test.p_value() / 2 for test in tests]
         inside = tests[0].mean > 0 > tests[1].mean and max(ps) < 0.05
-        assert (-0.2 < low and high < 0.2) == inside
+        assert (low > -0.2 and high < 0.2) == inside
         agreed.add(inside)
     assert agreed == {True, False}
 

@@ -71,7 +71,6 @@ def test_a_page_that_cannot_be_opened_is_said_in_one_line(browser, tmp_path):
     own = object.__new__(browsers.Browser)
     own.__dict__ |= browser.__dict__
     own.close = lambda: None
-    with pytest.raises(LabError, match="the browser failed: ") as error:
-        with own:
-            own.open((tmp_path / "absent.html").as_uri())
+    with pytest.raises(LabError, match="the browser failed: ") as error, own:
+        own.open((tmp_path / "absent.html").as_uri())
     assert "\n" not in str(error.value)

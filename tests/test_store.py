@@ -6,7 +6,14 @@ import sys
 import pytest
 
 from lab.core.errors import LabError
-from lab.core.files import Unreadable, link_file, read_json, write_bytes, write_json, write_rows
+from lab.core.files import (
+    UnreadableError,
+    link_file,
+    read_json,
+    write_bytes,
+    write_json,
+    write_rows,
+)
 from lab.core.lock import exclusive
 
 
@@ -48,7 +55,7 @@ def test_rows_keep_floats_exactly_and_nan_is_empty(tmp_path):
 def test_a_broken_json_file_is_one_line_that_names_it(tmp_path, content, said):
     path = tmp_path / "state.json"
     path.write_bytes(content)
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(UnreadableError) as caught:
         read_json(path)
     [line] = caught.value.mistakes
     assert line.startswith(f"{path} {said}")
@@ -56,7 +63,7 @@ def test_a_broken_json_file_is_one_line_that_names_it(tmp_path, content, said):
 
 
 def test_a_folder_in_the_place_of_a_json_file_is_one_line(tmp_path):
-    with pytest.raises(Unreadable, match="cannot be read: Is a directory"):
+    with pytest.raises(UnreadableError, match="cannot be read: Is a directory"):
         read_json(tmp_path)
 
 
@@ -149,6 +156,6 @@ def test_an_owner_that_is_dead_is_not_named(tmp_path):
 
 def test_an_unwritable_folder_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(LabError, match=r"paths.runs: .* cannot be written"):
-        with exclusive(tmp_path / "file" / "runs"):
-            pass
+    rule = r"paths.runs: .* cannot be written"
+    with pytest.raises(LabError, match=rule), exclusive(tmp_path / "file" / "runs"):
+        pass

@@ -195,7 +195,7 @@ def test_a_diverging_run_fails_by_name(sweep, tmp_path):
     words = ("seed=0", "train.learning_rate=1e-3,1e30", "train.max_grad_norm=null")
     assert sweep(tmp_path, *words, "arm=plain") == 1
     [failure] = (tmp_path / "base_monster_colored").glob("*/outputs/*/FAILED.json")
-    assert "TrainingFailed: loss" in json.loads(failure.read_text())["reason"]
+    assert "TrainingError: loss" in json.loads(failure.read_text())["reason"]
     assert list((tmp_path / "base_monster_colored").glob("*/outputs/*/DONE.json"))
 
 

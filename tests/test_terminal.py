@@ -132,9 +132,9 @@ def test_long_sweep_fits_the_terminal_and_keeps_what_matters(live, clock):
 
 
 def test_an_error_ends_the_live_table(live, clock):
-    with pytest.raises(KeyboardInterrupt):
-        with SweepDisplay("rank", ["a"], console=live, clock=clock):
-            raise KeyboardInterrupt
+    display = SweepDisplay("rank", ["a"], console=live, clock=clock)
+    with pytest.raises(KeyboardInterrupt), display:
+        raise KeyboardInterrupt
     assert "\x1b[?25h" in live.file.getvalue()  # the cursor is visible again
 
 

@@ -53,7 +53,7 @@ def take_pictures(
 
     Raises:
         LabError: If the sweep is not finished, the prompt was not drawn, or there is no Chromium.
-        TrackingUnreachable: If the MLflow UI cannot be started.
+        TrackingUnreachableError: If the MLflow UI cannot be started.
     """
     uri = tracking_uri(tracking, runs)
     # Without run folders everything is on the server.

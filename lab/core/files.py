@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "Unreadable",
+    "UnreadableError",
     "is_running",
     "link_file",
     "read_json",
@@ -37,7 +37,7 @@ _RESTORE = "; restore it, or remove it to have it made again"
 _TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp")
 
 
-class Unreadable(LabError):
+class UnreadableError(LabError):
     """A file is there and is not what it should be: empty, cut off, or another format."""
 
 
@@ -110,19 +110,19 @@ def read_json(path: Path) -> Any:
     """Return the content of a JSON file, None when there is no such file.
 
     Raises:
-        Unreadable: If it is empty, cut off, not UTF-8, not JSON or may not be read.
+        UnreadableError: If it is empty, cut off, not UTF-8, not JSON or may not be read.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except UnicodeDecodeError as error:
-        raise Unreadable(f"{path} is not UTF-8 (byte {error.start}){_RESTORE}") from error
+        raise UnreadableError(f"{path} is not UTF-8 (byte {error.start}){_RESTORE}") from error
     except json.JSONDecodeError as error:
         what = "is empty" if not error.doc.strip() else f"is not JSON ({error})"
-        raise Unreadable(f"{path} {what}{_RESTORE}") from error
+        raise UnreadableError(f"{path} {what}{_RESTORE}") from error
     except OSError as error:
-        raise Unreadable(f"{path} cannot be read: {error.strerror}") from error
+        raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:

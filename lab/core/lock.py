@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from lab.core.errors import LabError
-from lab.core.files import Unreadable, is_running, read_json, remove_leftovers, write_json
+from lab.core.files import UnreadableError, is_running, read_json, remove_leftovers, write_json
 
 __all__ = ["exclusive"]
 
@@ -54,7 +54,7 @@ def _in_use(folder: Path) -> str:
     """Say who holds the folder and what can be done about it."""
     try:
         owner = read_json(folder / _OWNER) or {}
-    except Unreadable:
+    except UnreadableError:
         owner = {}
     process, host = owner.get("process"), owner.get("host")
     if process is None or (host == socket.gethostname() and not is_running(process)):

@@ -33,7 +33,7 @@ from lab.dataset.dataset import (
     load_dataset,
     metadata_lines,
 )
-from lab.dataset.picture import Entry, Frame, PictureMistake
+from lab.dataset.picture import Entry, Frame, PictureError
 from lab.dataset.tags import captions_of
 from lab.experiment.schema import DatasetConfig
 
@@ -64,7 +64,7 @@ def _draw(entry: Entry, frame: Frame, images: Path) -> _Drawn:
 
     try:
         picture = entry.draw(frame)
-    except PictureMistake as error:
+    except PictureError as error:
         return _Drawn(mistake=f"{entry.name}: {error}")
     pixel_hash = array_hash(picture.pixels)
     path = images / f"{pixel_hash[:ID_LENGTH]}.png"

@@ -15,10 +15,10 @@ import numpy as np
 
 from lab.core.seeds import array_generator
 
-__all__ = ["Drawing", "Entry", "Frame", "Picture", "PictureMistake", "draw_generator", "to_uint8"]
+__all__ = ["Drawing", "Entry", "Frame", "Picture", "PictureError", "draw_generator", "to_uint8"]
 
 
-class PictureMistake(Exception):
+class PictureError(Exception):
     """Why one picture cannot be drawn; the caller adds the picture's name."""
 
 

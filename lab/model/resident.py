@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,8 +57,8 @@ class Base:
         return self.family.parts
 
     @property
-    def denoiser(self) -> torch.nn.Module:
-        """The module that predicts."""
+    def denoiser(self) -> Any:
+        """The module that predicts: a model of diffusers, which types none of its methods."""
         return next(iter(self.parts.values()))
 
     def latent_shape(self, side_px: int) -> tuple[int, int, int]:
@@ -189,7 +190,7 @@ def load_base(folder: Path, fingerprint: str, cache: Path, precision: str) -> Ba
     logging.disable_progress_bar()
     torch.use_deterministic_algorithms(True)
     # Only code that reads memory it never wrote would need this, at a pass over every new tensor.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010
     device = PartialState().device
     family = find_kind(folder).load(folder, DTYPES[precision], device)
     return Base(family, fingerprint, precision, device, cache)

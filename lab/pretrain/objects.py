@@ -97,9 +97,9 @@ def draw_shape(
     side = side_px * _SUPERSAMPLING
     picture = Image.new("RGBA", (side, side))
     draw = ImageDraw.Draw(picture)
-    fill = tuple(int(value) for value in colour) + (255,)
+    fill = (*tuple(int(value) for value in colour), 255)
     if outline is not None:
-        edge = tuple(int(value) for value in outline) + (255,)
+        edge = (*tuple(int(value) for value in outline), 255)
         draw.polygon(_corners(shape, side, 0.98, turn), fill=edge)
         draw.polygon(_corners(shape, side, 0.98 * (1 - outline_width), turn), fill=fill)
     else:

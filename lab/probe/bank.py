@@ -119,6 +119,6 @@ def bank_images(num_images: int, side_px: int) -> list[np.ndarray]:
                 degrees=rng.uniform(0, 360),
                 colour=(red, green, blue),
                 background=(ground[0], ground[1], ground[2]),
-            )  # fmt: skip
+            )
         )
     return drawn

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,7 +40,7 @@ class Encoder:
     def __init__(
         self,
         folder: Path,
-        model: torch.nn.Module,
+        model: Any,
         side_px: int,
         mean: Sequence[float],
         std: Sequence[float],

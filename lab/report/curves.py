@@ -72,9 +72,10 @@ def _draw_curve(panel: Axes, own: pd.DataFrame, dose: str, colour: str) -> None:
 
 
 def _draw_onsets(panel: Axes, onsets: pd.DataFrame, colours: dict[str, str]) -> None:
-    for row in onsets[onsets["onset_step"].notna()].itertuples():
-        colour = colours[str(row.arm)]
-        panel.plot(row.onset_step, LEARNED_INDEX, "D", color=colour, mec="black", zorder=4)
+    found = onsets[onsets["onset_step"].notna()]
+    for arm, step in zip(found["arm"], found["onset_step"], strict=True):
+        colour = colours[str(arm)]
+        panel.plot(step, LEARNED_INDEX, "D", color=colour, mec="black", zorder=4)
 
 
 def variance_bars(

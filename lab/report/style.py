@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -13,7 +14,7 @@ __all__ = ["arm_colours", "new_axes", "new_figure", "save_figure"]
 
 # Okabe and Ito, in the order in which the comparison page uses them.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c6d00", "#56b4e9", "#555555")
-_STYLE = {
+_STYLE: dict[Any, Any] = {  # the keys of matplotlib's settings
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -23,7 +24,7 @@ _STYLE = {
     "figure.dpi": 120,
 }
 # Two figures of the same numbers are the same file: no random ids, no date. Words stay words.
-_FILE_STYLE = {"svg.hashsalt": "lora-lab", "svg.fonttype": "none"}
+_FILE_STYLE: dict[Any, Any] = {"svg.hashsalt": "lora-lab", "svg.fonttype": "none"}
 
 
 def arm_colours(arms: Sequence[str]) -> dict[str, str]:

@@ -34,7 +34,7 @@ from lab.sample.request import ImageRequest, run_requests, sampled_steps
 from lab.train.check import manipulation_check
 from lab.train.checkpoint import TrainingLog
 from lab.train.examples import TrainingSet, encode_examples
-from lab.train.loop import TrainingFailed, TrainResult, train_method
+from lab.train.loop import TrainingError, TrainResult, train_method
 from lab.train.task import TrainingTask, Watch
 
 __all__ = ["execute_run"]
@@ -122,7 +122,7 @@ def _check_same_way(log: TrainingLog, folder: RunFolder) -> None:
     first = TRAINING_LOG.read(folder.path)["loss"]
     for row, loss in zip(log, first, strict=False):
         if not math.isclose(row["loss"], loss, rel_tol=SAME_LOSS):
-            raise TrainingFailed(
+            raise TrainingError(
                 f"training again gives loss {row['loss']:.6g} at step {row['step']}, the first "
                 f"time it was {loss:.6g}: remove {folder.path} to train this run anew"
             )

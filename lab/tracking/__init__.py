@@ -5,8 +5,8 @@ MLflow is imported nowhere else in the lab, and only inside functions: it takes 
 
 from lab.tracking.mirror import mirror_run, mirror_sweep, sync
 from lab.tracking.store import (
-    TrackingRefused,
-    TrackingUnreachable,
+    TrackingRefusedError,
+    TrackingUnreachableError,
     prepare_in_background,
     prepare_store,
     tracking_uri,
@@ -14,8 +14,8 @@ from lab.tracking.store import (
 from lab.tracking.ui import serve_ui
 
 __all__ = [
-    "TrackingRefused",
-    "TrackingUnreachable",
+    "TrackingRefusedError",
+    "TrackingUnreachableError",
     "mirror_run",
     "mirror_sweep",
     "prepare_in_background",

@@ -32,7 +32,7 @@ def fetch_experiment(name: str, uri: str, runs: Path) -> None:
     Raises:
         LabError: If the store does not have the experiment, or what it says would lead out of
             `runs`: names that come from a server are not trusted.
-        TrackingUnreachable: If the store cannot be used.
+        TrackingUnreachableError: If the store cannot be used.
     """
     if not _is_plain(name):
         raise LabError(f"an experiment's name must be a single file name, got {name!r}")

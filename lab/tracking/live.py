@@ -10,7 +10,7 @@ from lab.experiment.schema import TrackingConfig
 from lab.record.run_folder import OutputFolder
 from lab.record.sweep_folder import SweepFolder
 from lab.tracking.mirror import mirror_run, mirror_sweep
-from lab.tracking.store import TrackingUnreachable, prepare_in_background, tracking_uri
+from lab.tracking.store import TrackingUnreachableError, prepare_in_background, tracking_uri
 
 __all__ = ["LiveMirror"]
 
@@ -50,7 +50,7 @@ class LiveMirror:
             return
         try:
             act()
-        except TrackingUnreachable as error:
+        except TrackingUnreachableError as error:
             self.enabled = False
             self.say(f"{error}; the sweep goes on, `make sync` mirrors it later")
         except LabError as error:

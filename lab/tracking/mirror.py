@@ -48,7 +48,7 @@ def mirror_run(output: OutputFolder, uri: str, runs: Path) -> None:
         runs: The folder of all results.
 
     Raises:
-        TrackingUnreachable: If the store cannot be used; the files are as they were.
+        TrackingUnreachableError: If the store cannot be used; the files are as they were.
     """
     content = run_content(output, runs)
     if content is not None:
@@ -69,7 +69,7 @@ def mirror_sweep(folder: SweepFolder, uri: str, runs: Path) -> str:
         the UI that `serve_ui` starts; empty where no sweep was recorded.
 
     Raises:
-        TrackingUnreachable: If the store cannot be used; the files are as they were.
+        TrackingUnreachableError: If the store cannot be used; the files are as they were.
     """
     record, verdicts = folder.record, folder.path / VERDICTS.file
     if record is None:
@@ -98,7 +98,7 @@ def sync(runs: Path, config: TrackingConfig) -> str:
         A line for each experiment, with the link of its chart view.
 
     Raises:
-        TrackingUnreachable: If the store cannot be used.
+        TrackingUnreachableError: If the store cannot be used.
     """
     uri = tracking_uri(config, runs)
     lines = [

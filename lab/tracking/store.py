@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENVIRONMENT",
-    "TrackingRefused",
-    "TrackingUnreachable",
+    "TrackingRefusedError",
+    "TrackingUnreachableError",
     "artifact_location",
     "connect",
     "one_writer",
@@ -46,11 +46,11 @@ ENVIRONMENT = {
 }
 
 
-class TrackingUnreachable(LabError):
+class TrackingUnreachableError(LabError):
     """The tracking store cannot be used now; `make sync` mirrors the run folders later."""
 
 
-class TrackingRefused(LabError):
+class TrackingRefusedError(LabError):
     """The tracking store can be used, but does not take what this run or sweep holds."""
 
 
@@ -94,7 +94,7 @@ def prepare_store(uri: str) -> None:
     lets the UI read while a sweep writes.
 
     Raises:
-        TrackingUnreachable: If the store cannot be created.
+        TrackingUnreachableError: If the store cannot be created.
     """
     path = _database(uri)
     if path is None or path.exists():
@@ -118,7 +118,7 @@ def prepare_in_background(uri: str) -> None:
     """Prepare the store while something else is computed; a mirror that comes too soon waits."""
 
     def prepare() -> None:
-        with suppress(TrackingUnreachable):  # the mirror will say so
+        with suppress(TrackingUnreachableError):  # the mirror will say so
             prepare_store(uri)
 
     threading.Thread(target=prepare, daemon=True).start()
@@ -128,7 +128,7 @@ def connect(uri: str) -> MlflowClient:
     """Return a client of the store, which is created first where it is the lab's own.
 
     Raises:
-        TrackingUnreachable: If the store cannot be created.
+        TrackingUnreachableError: If the store cannot be created.
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -156,8 +156,8 @@ def reported(uri: str) -> Iterator[None]:
     `UnicodeDecodeError`, ...), so every `Exception` counts.
 
     Raises:
-        TrackingRefused: If MLflow says that a value is invalid.
-        TrackingUnreachable: For any other reason.
+        TrackingRefusedError: If MLflow says that a value is invalid.
+        TrackingUnreachableError: For any other reason.
     """
     try:
         yield
@@ -166,10 +166,10 @@ def reported(uri: str) -> Iterator[None]:
     except Exception as error:
         # The attribute of MLflow's exceptions: naming their type would import MLflow.
         if getattr(error, "error_code", "") == "INVALID_PARAMETER_VALUE":
-            line = str(error).strip().splitlines()[0]
-            raise TrackingRefused(_without_password(f"{uri} refused a value: {line}")) from error
+            refused = f"{uri} refused a value: {str(error).strip().splitlines()[0]}"
+            raise TrackingRefusedError(_without_password(refused)) from error
         sentence = f"the tracking store {uri} cannot be used: {_reason(error)}"
-        raise TrackingUnreachable(_without_password(sentence)) from error
+        raise TrackingUnreachableError(_without_password(sentence)) from error
 
 
 def _reason(error: BaseException) -> str:

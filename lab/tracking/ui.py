@@ -45,7 +45,7 @@ def serve_ui(config: TrackingConfig, runs: Path, experiment: str = "") -> None:
         experiment: The experiment to link to; the most recent ones where there is none such.
 
     Raises:
-        TrackingUnreachable: If the store or the server cannot be used.
+        TrackingUnreachableError: If the store or the server cannot be used.
     """
     console = Console(soft_wrap=True, highlight=False)
     uri = tracking_uri(config, runs)
@@ -68,7 +68,7 @@ def running_ui(uri: str, runs: Path) -> Iterator[tuple[str, subprocess.Popen[byt
     """Run the user interface; yield its address once it answers, and its process.
 
     Raises:
-        TrackingUnreachable: If it does not start.
+        TrackingUnreachableError: If it does not start.
     """
     port, log = free_port(), runs / "mlflow-ui.log"
     # Without its job runner the server starts in 8 seconds instead of 40.
@@ -143,7 +143,7 @@ def chart_links(uri: str, experiment: str) -> dict[str, str]:
     """Return the link of an experiment's chart view; of the latest ones where there is none such.
 
     Raises:
-        TrackingUnreachable: If the store cannot be used.
+        TrackingUnreachableError: If the store cannot be used.
     """
     client = connect(uri)
     with reported(uri):

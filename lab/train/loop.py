@@ -24,12 +24,12 @@ from lab.train.optimizer import build_optimizer, learning_rate_factor, set_learn
 from lab.train.speed import PeakMemory, TrainingSpeed
 from lab.train.task import TrainingTask, Watch
 
-__all__ = ["TrainResult", "TrainingFailed", "train_method"]
+__all__ = ["TrainResult", "TrainingError", "train_method"]
 
 PERFORMANCE_EVERY = 10  # steps between two measurements of speed
 
 
-class TrainingFailed(Exception):
+class TrainingError(Exception):
     """The run cannot go on; its reason is its message."""
 
 
@@ -64,7 +64,7 @@ def train_method(
         The log and the speed; both empty for a method that does not train by this loop.
 
     Raises:
-        TrainingFailed: If the loss or the gradient is not finite.
+        TrainingError: If the loss or the gradient is not finite.
     """
     if not method.trains_by_loop:
         method.fit(task.instances.posteriors, task.instances.captions)
@@ -86,7 +86,7 @@ def train_method(
             loss = _accumulate(method, batches.draw(step), config)
             norm = _clip(trained, config.max_grad_norm)
             if not (math.isfinite(loss) and math.isfinite(norm)):
-                raise TrainingFailed(f"loss {loss} and gradient norm {norm} at step {step}")
+                raise TrainingError(f"loss {loss} and gradient norm {norm} at step {step}")
             optimizer.step()
             optimizer.zero_grad()
             rate = optimizer.param_groups[0]["lr"]

@@ -26,15 +26,15 @@ def build_optimizer(
     groups: list[dict[str, Any]] = [
         {"params": group.parameters, "base_lr": group.learning_rate} for group in parameters
     ]
-    shared = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
+    rate, decay = config.learning_rate, config.weight_decay
     match config.optimizer:
         case "adamw":
             betas = (config.adam_beta1, config.adam_beta2)
-            return torch.optim.AdamW(groups, betas=betas, **shared)
+            return torch.optim.AdamW(groups, rate, betas, weight_decay=decay)
         case "adafactor":
-            return torch.optim.Adafactor(groups, **shared)
+            return torch.optim.Adafactor(groups, rate, weight_decay=decay)
         case _:
-            return torch.optim.SGD(groups, momentum=0.9, **shared)
+            return torch.optim.SGD(groups, rate, momentum=0.9, weight_decay=decay)
 
 
 def learning_rate_factor(step: int, config: TrainConfig) -> float:

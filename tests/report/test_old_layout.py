@@ -21,6 +21,19 @@ TABLES = (
 )  # fmt: skip
 
 
+def aged(content, keys):
+    """Return what an old version wrote instead of the content of a JSON file."""
+    content = {key: value for key, value in content.items() if key not in keys}
+    if "train_seed" in content:
+        content["seed"] = content.pop("train_seed")
+    for entry in content.get("runs", []):
+        del entry["output_id"], entry["baseline"]
+        entry["seed"] = entry.pop("train_seed")
+    for arm in content.get("arms", []):
+        del arm["others"]
+    return content
+
+
 def age(folder):
     """Turn the folder of a sweep into what an old version left."""
     for output in list(folder.glob("*/outputs/*/")):
@@ -31,16 +44,7 @@ def age(folder):
     for name, keys in UNKNOWN_KEYS.items():
         for path in (*folder.glob(name), *folder.glob(f"*/{name}")):
             content = json.loads(path.read_text())
-            for key in keys:
-                content.pop(key, None)
-            if name == "run.json":
-                content["seed"] = content.pop("train_seed")
-            for entry in content.get("runs", []):
-                del entry["output_id"], entry["baseline"]
-                entry["seed"] = entry.pop("train_seed")
-            for arm in content.get("arms", []):
-                del arm["others"]
-            path.write_text(json.dumps(content))
+            path.write_text(json.dumps(aged(content, keys)))
     for name, columns in UNKNOWN_COLUMNS.items():
         for path in (*folder.glob(name), *folder.glob(f"*/{name}")):
             pd.read_csv(path, keep_default_na=False).drop(columns=columns).to_csv(

@@ -11,7 +11,7 @@ from lab.experiment.schema import TrackingConfig
 from lab.record.sweep_folder import SweepFolder
 from lab.record.tables import BASE_IMAGES
 from lab.results.sweep import open_sweep
-from lab.tracking import TrackingUnreachable, mirror_run, mirror_sweep, sync, tracking_uri
+from lab.tracking import TrackingUnreachableError, mirror_run, mirror_sweep, sync, tracking_uri
 from lab.tracking.mosaic import draw_mosaic
 
 
@@ -43,7 +43,7 @@ def test_parameters_read_back_equal_the_configuration(results, uri, client):
         for key, value in run.data.params.items()
     }
     assert read == expected
-    assert list(run.data.params)[0] == "adapter.rank"
+    assert next(iter(run.data.params)) == "adapter.rank"
     assert run.info.run_name == "rank=8 seed 1"
 
 
@@ -97,7 +97,7 @@ def test_images_of_training_steps_stand_beside_the_final_ones(results, uri, clie
     view = json.loads(experiment_of(client).tags["mlflow.sharedViewState.lab"])
     assert "training steps" in [section["name"] for section in view["compareRunSections"]]
     cards = [card for card in view["compareRunCharts"] if card.get("step") == 3]
-    assert [card["imageKeys"] for card in cards][0] == ["steps/monster"]
+    assert next(card["imageKeys"] for card in cards) == ["steps/monster"]
 
 
 def test_mosaic_keeps_pixels_crisp(tmp_path):
@@ -154,7 +154,7 @@ def test_interrupted_mirror_is_made_again(results, uri, client, monkeypatch):
 
     with monkeypatch.context() as broken:
         broken.setattr(MlflowClient, "log_artifact", no_space)
-        with pytest.raises(TrackingUnreachable, match="No space left"):
+        with pytest.raises(TrackingUnreachableError, match="No space left"):
             mirror_run(home, uri, results.runs)
     mirror_run(home, uri, results.runs)
     (run,) = runs_of(client)
@@ -276,7 +276,7 @@ def test_sync_after_an_outage_mirrors_everything(results, client):
         results.add_run(seed=seed)
     folder = results.finish()
     down = TrackingConfig(uri="http://127.0.0.1:9")
-    with pytest.raises(TrackingUnreachable, match="http://127.0.0.1:9 cannot be used"):
+    with pytest.raises(TrackingUnreachableError, match="http://127.0.0.1:9 cannot be used"):
         mirror_sweep(folder, tracking_uri(down, results.runs), results.runs)
     said = sync(results.runs, TrackingConfig())
     assert said.startswith("rank_shapes  /#/experiments/")

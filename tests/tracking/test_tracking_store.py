@@ -9,7 +9,7 @@ import pytest
 from lab.core.errors import LabError
 from lab.experiment.schema import TrackingConfig
 from lab.tracking import (
-    TrackingUnreachable,
+    TrackingUnreachableError,
     mirror_run,
     prepare_in_background,
     prepare_store,
@@ -45,7 +45,7 @@ def test_server_that_is_down_is_reported_within_seconds(results):
         "[output] = RunFolder(Path(sys.argv[1])).outputs\n"
         "import mlflow; begun = time.monotonic()\n"
         "try: mirror_run(output, 'http://user:secret@127.0.0.1:9', Path(sys.argv[2]))\n"
-        "except TrackingUnreachable as error: assert 'secret' not in str(error)\n"
+        "except TrackingUnreachableError as error: assert 'secret' not in str(error)\n"
         "else: raise SystemExit('nothing was raised')\n"
         "assert time.monotonic() - begun < 5"
     )
@@ -55,7 +55,7 @@ def test_server_that_is_down_is_reported_within_seconds(results):
 def test_unwritable_results_are_reported(results):
     home = results.add_run()
     (results.runs / ".mirror.lock").mkdir()
-    with pytest.raises(TrackingUnreachable, match="Is a directory"):
+    with pytest.raises(TrackingUnreachableError, match="Is a directory"):
         mirror_run(home, "sqlite:////nowhere/mlflow.db", results.runs)
 
 
@@ -84,7 +84,7 @@ def test_failed_preparation_leaves_no_store(tmp_path, monkeypatch):
         raise subprocess.CalledProcessError(1, command, stderr="Traceback:\n  x\nDisk is full")
 
     monkeypatch.setattr(subprocess, "run", fail)
-    with pytest.raises(TrackingUnreachable, match="cannot be used: Disk is full"):
+    with pytest.raises(TrackingUnreachableError, match="cannot be used: Disk is full"):
         prepare_store(f"sqlite:///{path}")
     assert not path.exists()
 

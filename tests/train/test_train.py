@@ -14,7 +14,7 @@ from lab.model.resident import load_base
 from lab.train.check import manipulation_check
 from lab.train.checkpoint import load_checkpoint
 from lab.train.examples import TrainingSet
-from lab.train.loop import TrainingFailed, train_method
+from lab.train.loop import TrainingError, train_method
 from lab.train.optimizer import build_optimizer
 from lab.train.task import TrainingTask, Watch
 
@@ -123,7 +123,7 @@ def test_the_text_encoder_learns_when_asked(train, tmp_path):
 def test_a_loss_that_is_not_a_number_ends_the_run(train, tmp_path):
     own = train.examples
     broken = TrainingSet([item * float("nan") for item in own.posteriors], own.captions, [1] * 3)
-    with pytest.raises(TrainingFailed, match="loss nan .* at step 0"):
+    with pytest.raises(TrainingError, match="loss nan .* at step 0"):
         train(tmp_path / "a", examples=broken)
     healthy = train(tmp_path / "b").state
     assert all(torch.isfinite(tensor).all() for tensor in healthy.values())

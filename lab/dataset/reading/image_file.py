@@ -20,7 +20,7 @@ import numpy as np
 from lab.core.identity import array_hash
 from lab.dataset.colours import rgb
 from lab.dataset.fit import fit_image
-from lab.dataset.picture import Frame, Picture, PictureMistake
+from lab.dataset.picture import Frame, Picture, PictureError
 from lab.dataset.reading.colour_profile import in_srgb
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class ImageFile:
         if frame.fit == "pad":
             needed = frame.resolution_px / max(size)
         if needed > self.max_upscale:
-            raise PictureMistake(
+            raise PictureError(
                 f"{size[0]} x {size[1]} px is too small for {frame.resolution_px} px: it would be "
                 f"enlarged {needed:.1f} times, and dataset.source.max_upscale is "
                 f"{self.max_upscale:g}"
@@ -103,29 +103,29 @@ class ImageFile:
         from PIL import Image, ImageOps, UnidentifiedImageError
 
         if path.stat().st_size == 0:
-            raise PictureMistake(f"{path.name} is an empty file")
+            raise PictureError(f"{path.name} is an empty file")
         try:
             with Image.open(path) as image:
                 # A camera's multi-picture JPEG carries a preview beside the photograph.
                 num_frames = getattr(image, "n_frames", 1)
                 if num_frames > 1 and image.format != "MPO":
-                    raise PictureMistake(
+                    raise PictureError(
                         f"{path.name} is animated or has several pages ({num_frames}); "
                         "give one picture"
                     )
                 # A JPEG can be decoded at a fraction of its size; twice the frame's is plenty.
                 image.draft(None, (4 * frame.resolution_px, 4 * frame.resolution_px))
                 if image.width * image.height > MOST_MEGAPIXELS * 1_000_000:
-                    raise PictureMistake(
+                    raise PictureError(
                         f"{path.name} has {image.width} x {image.height} px, more than "
                         f"{MOST_MEGAPIXELS} megapixels; scale it down first"
                     )
                 image.load()
                 return _plain(in_srgb(ImageOps.exif_transpose(image)))
         except UnidentifiedImageError:
-            raise PictureMistake(f"{path.name} is not an image that can be read") from None
+            raise PictureError(f"{path.name} is not an image that can be read") from None
         except (OSError, SyntaxError, ValueError, struct.error, EOFError) as error:
-            raise PictureMistake(f"{path.name} is corrupt or truncated ({error})") from error
+            raise PictureError(f"{path.name} is corrupt or truncated ({error})") from error
 
 
 def _plain(image: Image.Image) -> Image.Image:
@@ -137,7 +137,7 @@ def _plain(image: Image.Image) -> Image.Image:
         scale = 257 if values.max(initial=0) > 255 else 1
         image = Image.fromarray(np.clip(np.rint(values / scale), 0, 255).astype(np.uint8))
     elif image.mode == "F":
-        raise PictureMistake("holds floating-point values, whose range nobody states")
+        raise PictureError("holds floating-point values, whose range nobody states")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         if np.array(image.getchannel("A")).min() < 255:

@@ -12,7 +12,7 @@ import numpy as np
 from lab.core.errors import LabError
 from lab.core.settings import more_than, one_of, setting
 from lab.dataset.colours import is_colour, rgb
-from lab.dataset.picture import Frame, Picture, PictureMistake, to_uint8
+from lab.dataset.picture import Frame, Picture, PictureError, to_uint8
 from lab.dataset.reading.image_file import ImageFile
 from lab.dataset.reading.image_folder import find_folder, image_files, listing
 from lab.dataset.transforms.blur import gaussian
@@ -115,7 +115,7 @@ class Background:
         path = files[int(generator.integers(len(files)))]
         try:
             photo = ImageFile(path, max_upscale=float("inf"))(Frame(max(size)))
-        except PictureMistake as error:
-            raise PictureMistake(f"background {path}: {error}") from error
+        except PictureError as error:
+            raise PictureError(f"background {path}: {error}") from error
         top, left = (max(size) - size[0]) // 2, (max(size) - size[1]) // 2
         return photo.pixels[top : top + size[0], left : left + size[1]].astype(float)

@@ -12,7 +12,7 @@ import numpy as np
 
 from lab.core.settings import Rule, at_least, between, one_of, setting
 from lab.dataset.colours import is_colour, rgb, words
-from lab.dataset.picture import Entry, Frame, Picture, PictureMistake, draw_generator
+from lab.dataset.picture import Entry, Frame, Picture, PictureError, draw_generator
 
 __all__ = ["Grid", "Mosaic"]
 
@@ -67,8 +67,8 @@ class Mosaic:
             if id(entry) not in drawn:
                 try:
                     drawn[id(entry)] = entry.draw(cell_frame)
-                except PictureMistake as error:
-                    raise PictureMistake(f"cell {entry.name}: {error}") from error
+                except PictureError as error:
+                    raise PictureError(f"cell {entry.name}: {error}") from error
             picture = drawn[id(entry)]
             origins.update(picture.origin.encode() + b"/")
             top = place // self.columns * (tall + gutter)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lab.dataset.picture import Picture, PictureMistake
+from lab.dataset.picture import Picture, PictureError
 
 __all__ = ["border_colour", "object_mask"]
 
@@ -35,13 +35,13 @@ def object_mask(picture: Picture) -> np.ndarray:
     :math:`q`.
 
     Raises:
-        PictureMistake: If there is neither a mask nor a plain background.
+        PictureError: If there is neither a mask nor a plain background.
     """
     if picture.mask is not None:
         return picture.mask
     background = border_colour(picture.pixels)
     if background is None:
-        raise PictureMistake(
+        raise PictureError(
             "the object cannot be told from the background: give a mask, a transparent "
             "background, or a background of one colour"
         )
