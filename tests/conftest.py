@@ -20,7 +20,7 @@ def build_tiny_model(folder, seed=0):
     from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-    from lab.pretrain.export import export_pipeline
+    from lab.pretrain.export import Pipeline, export_pipeline
 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -77,14 +77,14 @@ def build_tiny_model(folder, seed=0):
         clip_sample=False,
         steps_offset=1,
     )
-    export_pipeline(
-        folder / "model",
+    parts = Pipeline(
         unet=unet,
         autoencoder=vae,
         text_encoder=text,
         tokenizer=tokenizer,
         schedule=scheduler,
     )
+    export_pipeline(folder / "model", parts)
     return folder / "model"
 
 

@@ -1,5 +1,6 @@
 import math
 from collections import Counter
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -62,25 +63,25 @@ def test_latents_are_drawn_from_the_posterior():
 
 
 def test_every_example_is_seen_equally_often():
-    order = batch_order([(8, 8)] * 3, [1, 1, 1], batch_size=4, num_batches=3, seed=0)
+    order = list(islice(batch_order([(8, 8)] * 3, [1, 1, 1], batch_size=4, seed=0), 3))
     assert Counter(np.concatenate(order)) == {0: 4, 1: 4, 2: 4}
 
 
 def test_repeats_count_within_an_epoch():
-    order = batch_order([(8, 8)] * 2, [3, 1], batch_size=4, num_batches=5, seed=0)
+    order = list(islice(batch_order([(8, 8)] * 2, [3, 1], batch_size=4, seed=0), 5))
     assert all(Counter(batch) == {0: 3, 1: 1} for batch in order)
 
 
 def test_a_batch_holds_images_of_one_size():
     sizes = [(8, 8), (8, 12), (8, 8), (8, 12), (8, 12)]
-    order = batch_order(sizes, [1] * 5, batch_size=2, num_batches=20, seed=3)
+    order = list(islice(batch_order(sizes, [1] * 5, batch_size=2, seed=3), 20))
     assert all(len({sizes[index] for index in batch}) == 1 for batch in order)
     assert set(np.concatenate(order)) == set(range(5))
 
 
 def test_the_order_is_a_prefix_of_a_longer_one():
-    short = batch_order([(8, 8)] * 5, [1] * 5, 2, 4, seed=1)
-    long = batch_order([(8, 8)] * 5, [1] * 5, 2, 9, seed=1)
+    short = list(islice(batch_order([(8, 8)] * 5, [1] * 5, 2, seed=1), 4))
+    long = list(islice(batch_order([(8, 8)] * 5, [1] * 5, 2, seed=1), 9))
     assert all((a == b).all() for a, b in zip(short, long, strict=False))
 
 

@@ -7,7 +7,7 @@ from lab.probe import measure
 from lab.probe.background import PROBES as BACKGROUND_PROBES
 from lab.probe.colour import PROBES as COLOUR_PROBES
 from lab.probe.lab_colour import chroma, hue_degrees, lab_from_srgb
-from lab.probe.rendered import degrade, render_shape
+from lab.probe.rendered import ShapePicture, degrade
 
 RED, GREEN, BLUE, YELLOW = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 220, 0)
 COLOUR_NAMES = [probe.name for probe in COLOUR_PROBES]
@@ -42,7 +42,8 @@ def test_a_coloured_object_has_its_hue_and_a_grey_one_none(
     fills = {"red": RED, "green": (20, 160, 60), "blue": BLUE, "yellow": YELLOW}
     fills["grey"] = (128, 128, 128)
     images = [
-        render_shape("circle", side_px=side_px, colour=fill, degrees=10) for fill in fills.values()
+        ShapePicture("circle", side_px=side_px, colour=fill, degrees=10).render()
+        for fill in fills.values()
     ]
     degraded = [degrade(i, noise=noise, blur_px=blur * side_px, rng=rng) for i in images]
     table = measure(np.stack(degraded), names=COLOUR_NAMES).set_index(np.array(list(fills)))
@@ -59,8 +60,8 @@ def test_a_coloured_object_has_its_hue_and_a_grey_one_none(
 def test_black_and_white_is_not_read_as_grey() -> None:
     images = np.stack(
         [
-            render_shape("square", colour=(0, 0, 0)),
-            render_shape("square", colour=(255, 255, 255), background=(0, 0, 0)),
+            ShapePicture("square", colour=(0, 0, 0)).render(),
+            ShapePicture("square", colour=(255, 255, 255), background=(0, 0, 0)).render(),
         ]
     )
     table = measure(images, names=COLOUR_NAMES)
@@ -88,7 +89,9 @@ def test_without_a_separable_object_the_colour_is_unreadable() -> None:
 def test_the_colour_of_the_whole_image_counts_every_pixel(side_px: int) -> None:
     sizes = (0.3, 0.6, 0.9)
     discs = [
-        render_shape("circle", side_px=side_px, size=size, colour=RED, background=(120, 120, 120))
+        ShapePicture(
+            "circle", side_px=side_px, size=size, colour=RED, background=(120, 120, 120)
+        ).render()
         for size in sizes
     ]
     table = measure(np.stack(discs), names=COLOUR_NAMES)
@@ -103,7 +106,7 @@ def test_the_colour_of_the_whole_image_counts_every_pixel(side_px: int) -> None:
 def test_the_border_tells_white_from_light_grey_and_black(side_px: int) -> None:
     levels = {"white": 255, "light grey": 225, "black": 0}
     images = [
-        render_shape("circle", side_px=side_px, background=(level,) * 3, size=0.7)
+        ShapePicture("circle", side_px=side_px, background=(level,) * 3, size=0.7).render()
         for level in levels.values()
     ]
     table = measure(np.stack(images), names=BACKGROUND_NAMES).set_index(np.array(list(levels)))

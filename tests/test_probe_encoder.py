@@ -26,7 +26,7 @@ from lab.experiment.schema import DatasetConfig, ProbeConfig, TagConfig
 from lab.probe import Reference
 from lab.probe.encoder import load_encoder, measure_encoder
 from lab.probe.encoder_folder import SIMILARITY, encoder_mistakes
-from lab.probe.rendered import render_shape
+from lab.probe.rendered import ShapePicture
 from lab.run.measure import measure_files
 
 SMALL = {
@@ -78,7 +78,7 @@ def rows(tmp_path: Path, dataset: Dataset) -> list[dict[str, str]]:
     rng = np.random.default_rng(0)
     for index in range(70):
         fill = tuple(int(value) for value in rng.integers(0, 200, 3))
-        images.append(render_shape("star", side_px=24 + 8 * (index % 2), colour=fill))
+        images.append(ShapePicture("star", side_px=24 + 8 * (index % 2), colour=fill).render())
     for index, image in enumerate(images):
         Image.fromarray(image).save(tmp_path / f"{index}.png")
     return [{"file": f"{index}.png"} for index in range(len(images))]
@@ -112,7 +112,9 @@ def test_a_file_has_one_similarity_in_any_order_and_company(
 @pytest.mark.parametrize("name", MODELS)
 def test_a_picture_is_most_like_itself(name: str, saved: Callable[[str], Path]) -> None:
     encoder = load_encoder(saved(name))
-    images = np.stack([render_shape(shape, colour=(200, 30, 60)) for shape in ("circle", "star")])
+    images = np.stack(
+        [ShapePicture(shape, colour=(200, 30, 60)).render() for shape in ("circle", "star")]
+    )
     similarity = measure_encoder(encoder, images, Reference(images[:1], ("a circle",)))[SIMILARITY]
     assert similarity[0] == pytest.approx(1, abs=1e-5)
     assert similarity[1] < similarity[0]
@@ -125,7 +127,7 @@ def test_a_picture_is_most_like_itself(name: str, saved: Callable[[str], Path]) 
 
 def test_an_encoder_normalises_as_its_folder_says(saved: Callable[[str], Path]) -> None:
     folder = saved("dino")
-    images = render_shape("circle")[None]
+    images = ShapePicture("circle").render()[None]
     before = load_encoder(folder).image_features(images)
     settings = {"image_mean": [0.1, 0.2, 0.3], "image_std": [1, 1, 1]}
     (folder / "preprocessor_config.json").write_text(json.dumps(settings))
@@ -139,7 +141,7 @@ def test_only_a_whole_clip_reads_texts(saved: Callable[[str], Path]) -> None:
     words = ["<|startoftext|>", "<|endoftext|>", *"abcdefg", *(f"{c}</w>" for c in "abcdefg")]
     tokenizer = CLIPTokenizer(vocab={word: index for index, word in enumerate(words)}, merges=[])
     tokenizer.save_pretrained(folder)
-    image = render_shape("circle")[None]
+    image = ShapePicture("circle").render()[None]
     encoder = load_encoder(folder)
     assert encoder.reads_text
     table = measure_encoder(encoder, image, Reference(image, ("a",)), ["a bad cafe"])

@@ -9,7 +9,7 @@ from lab.probe.bank import LatentBank, bank_images, build_bank
 from lab.probe.binding import binding_matrix, bound_share, caption_losses
 from lab.probe.diversity import diversity, vendi_score
 from lab.probe.drift import functional_drift
-from lab.probe.rendered import render_shape
+from lab.probe.rendered import ShapePicture
 
 ALPHAS = torch.linspace(0.99, 0.01, 1000)
 
@@ -144,7 +144,7 @@ def test_a_higher_loss_everywhere_is_no_binding() -> None:
 def test_diversity_counts_different_images() -> None:
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (4, 2, 2, 3), dtype=np.uint8).repeat(32, 1).repeat(32, 2)
-    same = np.stack([render_shape("circle")] * 5)
+    same = np.stack([ShapePicture("circle").render()] * 5)
     images = np.concatenate([same, noise])
     table = diversity(images, ["same"] * 5 + ["different"] * 4).set_index("prompt")
     assert table["num_images"].to_list() == [4, 4]

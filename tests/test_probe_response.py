@@ -17,7 +17,7 @@ from scipy import ndimage
 from lab.probe import PROBES, Reference, measure
 from lab.probe.diversity import diversity
 from lab.probe.lab_colour import chroma, lab_from_srgb
-from lab.probe.rendered import render_grid, render_shape
+from lab.probe.rendered import ShapePicture, render_grid
 
 SIDES_PX = (64, 512)
 WHITE, GREY, INK = (255, 255, 255), (128, 128, 128), (40, 40, 60)
@@ -85,23 +85,25 @@ def halves(first: str, second: str) -> Draw:
 
 
 def disc(size: float, side_px: int) -> np.ndarray:
-    return render_shape("circle", side_px=side_px, size=size, colour=FILLS["red"])
+    return ShapePicture("circle", side_px=side_px, size=size, colour=FILLS["red"]).render()
 
 
 def saturated(share: float, side_px: int) -> np.ndarray:
-    return render_shape(
+    return ShapePicture(
         "circle", side_px=side_px, size=0.6, colour=mixed(GREY, FILLS["red"], share)
-    )
+    ).render()
 
 
 def lightened(level: float, side_px: int) -> np.ndarray:
     fill = (int(level),) * 3
-    return render_shape("square", side_px=side_px, size=0.6, colour=fill, background=(60, 80, 200))
+    return ShapePicture(
+        "square", side_px=side_px, size=0.6, colour=fill, background=(60, 80, 200)
+    ).render()
 
 
 def ground(share: float, side_px: int) -> np.ndarray:
     background = mixed(WHITE, FILLS["blue"], share)
-    return render_shape("circle", side_px=side_px, colour=GREY, background=background)
+    return ShapePicture("circle", side_px=side_px, colour=GREY, background=background).render()
 
 
 def half_white(share: float, side_px: int) -> np.ndarray:
@@ -142,7 +144,8 @@ def arc(share: float, side_px: int) -> np.ndarray:
 def several(number: float, side_px: int) -> np.ndarray:
     places = [(0.2 + 0.3 * (k % 3), 0.2 + 0.3 * (k // 3)) for k in range(int(number))]
     drawn = [
-        render_shape("circle", side_px=side_px, size=0.2, centre=p, colour=INK) for p in places
+        ShapePicture("circle", side_px=side_px, size=0.2, centre=p, colour=INK).render()
+        for p in places
     ]
     return np.min(drawn, axis=0)
 
@@ -151,42 +154,50 @@ def partly_outlined(share: float, side_px: int) -> np.ndarray:
     settings = {"side_px": side_px, "size": 0.6, "colour": (220, 60, 60)}
     y, x = np.indices((side_px, side_px)) + 0.5 - side_px / 2
     turn = np.arctan2(y, x)[..., None] / (2 * np.pi) % 1
-    drawn = render_shape("circle", outline=0.03, **settings)
-    return np.where(turn < share, drawn, render_shape("circle", **settings))
+    drawn = ShapePicture("circle", outline=0.03, **settings).render()
+    return np.where(turn < share, drawn, ShapePicture("circle", **settings).render())
 
 
 def outlined(width: float, side_px: int) -> np.ndarray:
-    return render_shape("square", side_px=side_px, size=0.7, colour=(230, 180, 60), outline=width)
+    return ShapePicture(
+        "square", side_px=side_px, size=0.7, colour=(230, 180, 60), outline=width
+    ).render()
 
 
 def blurred(sigma_px: float, side_px: int) -> np.ndarray:
-    square = render_shape("square", side_px=side_px, size=0.7, degrees=15, colour=INK)
+    square = ShapePicture("square", side_px=side_px, size=0.7, degrees=15, colour=INK).render()
     return smoothed(square, sigma_px)
 
 
 def half_blurred(sigma_px: float, side_px: int) -> np.ndarray:
     """A sharp and a blurred half: as far apart as the edges of depth of field."""
-    sharp = render_shape("square", side_px=side_px, size=0.35, centre=(0.25, 0.5), colour=INK)
-    other = render_shape("square", side_px=side_px, size=0.35, centre=(0.75, 0.5), colour=INK)
+    sharp = ShapePicture(
+        "square", side_px=side_px, size=0.35, centre=(0.25, 0.5), colour=INK
+    ).render()
+    other = ShapePicture(
+        "square", side_px=side_px, size=0.35, centre=(0.75, 0.5), colour=INK
+    ).render()
     middle = side_px // 2
     return np.concatenate([sharp[:, :middle], smoothed(other, sigma_px)[:, middle:]], axis=1)
 
 
 def gridded(size: float, side_px: int) -> np.ndarray:
     number = int(size)
-    thing = render_shape("circle", side_px=side_px // number, size=0.75, colour=FILLS["red"])
-    return render_grid(number, number, lambda row, column: thing, side_px=side_px, gutter=0.03)
+    thing = ShapePicture(
+        "circle", side_px=side_px // number, size=0.75, colour=FILLS["red"]
+    ).render()
+    return render_grid((number, number), lambda row, column: thing, side_px=side_px, gutter=0.03)
 
 
 def moved(shift: float, side_px: int) -> np.ndarray:
     centre = (0.3 + shift, 0.35 + shift / 2)
-    return render_shape("star", side_px=side_px, size=0.45, centre=centre, colour=INK)
+    return ShapePicture("star", side_px=side_px, size=0.45, centre=centre, colour=INK).render()
 
 
 def altered(share: float, side_px: int) -> np.ndarray:
     """Between one picture (0) and another (1)."""
-    first = render_shape("star", side_px=side_px, size=0.8, colour=FILLS["red"])
-    second = render_shape("square", side_px=side_px, size=0.4, colour=FILLS["blue"])
+    first = ShapePicture("star", side_px=side_px, size=0.8, colour=FILLS["red"]).render()
+    second = ShapePicture("square", side_px=side_px, size=0.4, colour=FILLS["blue"]).render()
     return np.rint((1 - share) * first + share * second).astype(np.uint8)
 
 
@@ -350,7 +361,9 @@ def test_diversity_grows_with_what_differs_alike_at_both_sizes() -> None:
         for spread in SHARES:
             for index in range(4):
                 fill = mixed(GREY, list(FILLS.values())[index], spread)
-                images.append(render_shape("square", side_px=side_px, size=0.9, colour=fill))
+                images.append(
+                    ShapePicture("square", side_px=side_px, size=0.9, colour=fill).render()
+                )
                 prompts.append(str(spread))
         tables.append(diversity(np.stack(images), prompts))
     for column, tolerance in (("mean_pairwise_distance", 0.5), ("vendi_score", 0.05)):

@@ -6,7 +6,7 @@ import pytest
 from scipy import ndimage
 
 from lab.probe import measure
-from lab.probe.rendered import degrade, render_shape
+from lab.probe.rendered import ShapePicture, degrade
 from lab.probe.shape import SHAPES
 
 READINGS = [f"is_shape/{shape}" for shape in (*SHAPES, "other")]
@@ -17,14 +17,14 @@ def draw_shapes(
 ) -> np.ndarray:
     rng = np.random.default_rng(3)
     images = [
-        render_shape(
+        ShapePicture(
             shape,
             side_px=side_px,
             size=rng.uniform(0.45, 0.75),
             centre=tuple(rng.uniform(0.45, 0.55, 2)),
             degrees=rng.uniform(0, 360),
             colour=tuple(rng.integers(0, 180, 3)),
-        )
+        ).render()
         for _ in range(num_images)
     ]
     return np.stack([degrade(i, noise=noise, blur_px=blur * side_px, rng=rng) for i in images])
@@ -60,14 +60,14 @@ def test_shapes_are_told_apart_in_many_pictures(side_px: int) -> None:
 
 
 def test_an_outline_is_the_shape_it_encloses() -> None:
-    ring = render_shape("circle", colour=(255, 255, 255), outline=0.04, size=0.6)
+    ring = ShapePicture("circle", colour=(255, 255, 255), outline=0.04, size=0.6).render()
     table = measure(ring[None], names=["is_shape/circle", "object_count"])
     assert table.iloc[0].to_list() == [1, 1]
 
 
 def test_objects_are_counted_and_the_largest_is_read() -> None:
-    left = render_shape("square", size=0.5, centre=(0.28, 0.5), degrees=20)
-    right = render_shape("circle", size=0.3, centre=(0.8, 0.5))
+    left = ShapePicture("square", size=0.5, centre=(0.28, 0.5), degrees=20).render()
+    right = ShapePicture("circle", size=0.3, centre=(0.8, 0.5)).render()
     table = measure(np.minimum(left, right)[None], names=["is_shape/square", "object_count"])
     assert table.iloc[0].to_list() == [1, 2]
 

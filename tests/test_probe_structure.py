@@ -9,7 +9,7 @@ from lab.probe import Reference, measure
 from lab.probe.blur import edge_sigmas
 from lab.probe.copying import copied_share
 from lab.probe.misread import count_misreads, grid_confusion
-from lab.probe.rendered import degrade, render_grid, render_shape
+from lab.probe.rendered import ShapePicture, degrade, render_grid
 
 BLUR_NAMES = ["edge_sigma_p10", "edge_sigma_range"]
 
@@ -21,10 +21,10 @@ def scene(side_px: int, rng: np.random.Generator) -> Image.Image:
         for down in (0.18, 0.5, 0.82):
             shape = str(rng.choice(["circle", "square", "triangle"]))
             colour = tuple(rng.integers(0, 120, 3))
-            drawn = render_shape(
+            drawn = ShapePicture(
                 shape, side_px=side_px, size=0.2, centre=(across, down), colour=colour,
                 background=(230, 230, 230), degrees=rng.uniform(0, 90),
-            )  # fmt: skip
+            ).render()  # fmt: skip
             image = np.where((drawn != 230).any(axis=-1, keepdims=True), drawn, image)
     return Image.fromarray(image)
 
@@ -99,10 +99,10 @@ def test_grids_are_rarely_overcounted_in_many_pictures(side_px: int) -> None:
 def regular_grid(size: int, shape: str, side_px: int, lines: str) -> np.ndarray:
     """One thing in every cell, close to its neighbours, as the base model was taught grids."""
     cell_px = side_px // size
-    thing = render_shape(shape, side_px=cell_px, size=0.75, colour=(220, 40, 40))
+    thing = ShapePicture(shape, side_px=cell_px, size=0.75, colour=(220, 40, 40)).render()
     gutter = 0.04 if lines == "gutters" else 0.0
     drawn = Image.fromarray(
-        render_grid(size, size, lambda row, column: thing, side_px=side_px, gutter=gutter)
+        render_grid((size, size), lambda row, column: thing, side_px=side_px, gutter=gutter)
     )
     if lines == "drawn":
         draw = ImageDraw.Draw(drawn)
@@ -128,7 +128,7 @@ def test_a_clean_grid_is_read_exactly(shape: str, lines: str, side_px: int) -> N
 @pytest.mark.parametrize("size", [0.4, 0.8, 1.0])
 def test_one_object_is_no_grid(size: float, side_px: int) -> None:
     images = [
-        render_shape(shape, side_px=side_px, size=size, colour=(220, 40, 40))
+        ShapePicture(shape, side_px=side_px, size=size, colour=(220, 40, 40)).render()
         for shape in ("circle", "square", "star", "triangle")
     ]
     assert measure(np.stack(images), names=["grid_size"])["grid_size"].to_list() == [1] * 4
@@ -136,17 +136,19 @@ def test_one_object_is_no_grid(size: float, side_px: int) -> None:
 
 def test_rows_and_columns_are_counted_apart() -> None:
     def cell(row: int, column: int) -> np.ndarray:
-        return render_shape("circle", side_px=48, size=0.7, colour=(40 * row, 60, 50 * column))
+        return ShapePicture(
+            "circle", side_px=48, size=0.7, colour=(40 * row, 60, 50 * column)
+        ).render()
 
-    image = render_grid(3, 4, cell, side_px=96, gutter=0.03, gutter_colour=(90, 90, 90))
+    image = render_grid((3, 4), cell, side_px=96, gutter=0.03, gutter_colour=(90, 90, 90))
     row = measure(image[None]).iloc[0]
     assert (row["grid_rows"], row["grid_columns"], row["grid_regular"]) == (3, 4, 1)
     assert row["grid_size"] == 3
 
 
 def test_two_objects_on_a_diagonal_are_no_grid() -> None:
-    first = render_shape("circle", size=0.35, centre=(0.25, 0.25))
-    second = render_shape("square", size=0.35, centre=(0.75, 0.75))
+    first = ShapePicture("circle", size=0.35, centre=(0.25, 0.25)).render()
+    second = ShapePicture("square", size=0.35, centre=(0.75, 0.75)).render()
     row = measure(np.minimum(first, second)[None]).iloc[0]
     assert row["grid_regular"] == 0
     assert row["grid_size"] == 1
@@ -165,10 +167,10 @@ def test_dark_outlines_are_found_on_the_contour(side_px: int) -> None:
     rng = np.random.default_rng(6)
     settings = {"side_px": side_px, "size": 0.6, "colour": (220, 60, 60)}
     images = [
-        render_shape("circle", outline=0.03, **settings),
-        render_shape("circle", **settings),
-        render_shape("square", outline=0.03, **settings),
-        render_shape("circle", outline=0.03, outline_colour=(255, 200, 200), **settings),
+        ShapePicture("circle", outline=0.03, **settings).render(),
+        ShapePicture("circle", **settings).render(),
+        ShapePicture("square", outline=0.03, **settings).render(),
+        ShapePicture("circle", outline=0.03, outline_colour=(255, 200, 200), **settings).render(),
     ]
     degraded = np.stack([degrade(image, noise=5, rng=rng) for image in images])
     table = measure(degraded, names=["dark_ridge_share", "outline_coverage"])
@@ -185,7 +187,9 @@ def test_layout_is_found_where_the_training_images_have_it() -> None:
     rng = np.random.default_rng(7)
 
     def placed(centre: tuple[float, float], shape: str) -> np.ndarray:
-        return render_shape(shape, size=0.35, centre=centre, colour=tuple(rng.integers(0, 160, 3)))
+        return ShapePicture(
+            shape, size=0.35, centre=centre, colour=tuple(rng.integers(0, 160, 3))
+        ).render()
 
     training = reference_of([placed((0.3, 0.3), shape) for shape in ("circle", "square")])
     same = [placed((0.3, 0.3), shape) for shape in ("triangle", "star", "circle")]
@@ -220,7 +224,7 @@ def test_a_copy_is_near_even_when_flipped_shifted_or_scaled() -> None:
 
 
 def test_a_flat_image_is_near_nothing() -> None:
-    training = reference_of([render_shape("circle")])
+    training = reference_of([ShapePicture("circle").render()])
     flat = np.full((1, 64, 64, 3), 128, np.uint8)
     assert measure(flat, reference=training, names=["nearest_training_ncc"]).iloc[0, 0] == 0
 

@@ -8,9 +8,11 @@ import pytest
 
 from lab.core.errors import LabError
 from lab.probe import PROBES, Reference, measure
-from lab.probe.rendered import degrade, render_shape
+from lab.probe.rendered import ShapePicture, degrade
 
-IMAGES = np.stack([render_shape("circle"), render_shape("star", colour=(220, 30, 30))])
+IMAGES = np.stack(
+    [ShapePicture("circle").render(), ShapePicture("star", colour=(220, 30, 30)).render()]
+)
 REFERENCE = Reference(IMAGES, ("a", "b"))
 
 

@@ -111,7 +111,6 @@ def build_unet(
     *,
     widths: tuple[int, ...] = (96, 192, 256),
     side: int = 16,
-    groups: int = 8,
     seed: int = 0,
 ) -> UNet2DConditionModel:
     """Return an untrained UNet that looks at the text below the highest resolution only."""
@@ -128,7 +127,7 @@ def build_unet(
             up_block_types=(*("CrossAttnUpBlock2D",) * deeper, "UpBlock2D"),
             cross_attention_dim=text_width,
             attention_head_dim=8,
-            norm_num_groups=groups,
+            norm_num_groups=8,
         )
 
 

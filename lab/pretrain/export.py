@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
@@ -15,7 +16,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from lab.core.files import read_json, write_json
 
-__all__ = ["export_pipeline"]
+__all__ = ["Pipeline", "export_pipeline"]
 
 _INDEX = {
     "_class_name": "StableDiffusionPipeline",
@@ -31,28 +32,37 @@ _INDEX = {
 }
 
 
-def export_pipeline(
-    folder: Path,
-    *,
-    unet: UNet2DConditionModel,
-    autoencoder: AutoencoderKL,
-    text_encoder: CLIPTextModel,
-    tokenizer: CLIPTokenizer,
-    schedule: DDPMScheduler,
-) -> None:
+@dataclass(frozen=True)
+class Pipeline:
+    """The parts of a Stable Diffusion.
+
+    Args:
+        unet: The denoiser.
+        autoencoder: With its true scaling factor (see `lab.pretrain.autoencoder.centred`).
+        text_encoder: The text encoder.
+        tokenizer: Of the text encoder.
+        schedule: The noise schedule that samplers are made from.
+    """
+
+    unet: UNet2DConditionModel
+    autoencoder: AutoencoderKL
+    text_encoder: CLIPTextModel
+    tokenizer: CLIPTokenizer
+    schedule: DDPMScheduler
+
+
+def export_pipeline(folder: Path, parts: Pipeline) -> None:
     """Write the parts in half precision, replacing `folder` only when all of them are complete.
 
     Args:
         folder: Where the pipeline goes. Other files that lie there, such as a model card, stay.
-        unet: Left as it is; a copy is written.
-        autoencoder: With its true scaling factor (see `lab.pretrain.autoencoder.centred`).
-        text_encoder: Left as it is; a copy is written.
-        tokenizer: Of the text encoder.
-        schedule: The noise schedule that samplers are made from.
+        parts: Left as they are; copies are written.
     """
     beside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     shutil.rmtree(beside, ignore_errors=True)
-    models = {"unet": unet, "vae": autoencoder, "text_encoder": text_encoder}
+    models = {
+        "unet": parts.unet, "vae": parts.autoencoder, "text_encoder": parts.text_encoder
+    }  # fmt: skip
     for name, model in models.items():
         copy.deepcopy(model).half().save_pretrained(beside / name)
         # Where a part was loaded from says nothing about it, and would change the fingerprint.
@@ -61,11 +71,13 @@ def export_pipeline(
         if "dtype" in config:  # transformers would load halves beside diffusers' singles
             config["dtype"] = "float32"
         write_json(beside / name / "config.json", config)
-    fresh = copy.deepcopy(tokenizer)  # using a tokenizer leaves its last padding in what it saves
+    fresh = copy.deepcopy(
+        parts.tokenizer
+    )  # using a tokenizer leaves its last padding in what it saves
     fresh.backend_tokenizer.no_padding()
     fresh.backend_tokenizer.no_truncation()
     fresh.save_pretrained(beside / "tokenizer")
-    schedule.save_pretrained(beside / "scheduler")
+    parts.schedule.save_pretrained(beside / "scheduler")
     write_json(beside / "model_index.json", _INDEX)
     if folder.exists():
         for extra in folder.iterdir():

@@ -80,8 +80,7 @@ def draw_shape(
     side_px: int,
     colour: np.ndarray,
     *,
-    outline: np.ndarray | None = None,
-    outline_width: float = 0.2,
+    outline: tuple[np.ndarray, float] | None = None,
     turn: float = 0.0,
 ) -> Image.Image:
     """Draw a filled shape.
@@ -90,8 +89,7 @@ def draw_shape(
         shape: One of `lab.pretrain.vocabulary.SHAPES`.
         side_px: Side of the square that holds it.
         colour: Fill, `(3,)`, 0-255.
-        outline: Colour of the outline; None for none.
-        outline_width: As a share of the radius.
+        outline: Its outline's colour, `(3,)`, and width as a share of the radius; None for none.
         turn: Rotation in radians; circles, hearts and diamonds stay upright.
     """
     side = side_px * _SUPERSAMPLING
@@ -99,9 +97,10 @@ def draw_shape(
     draw = ImageDraw.Draw(picture)
     fill = (*tuple(int(value) for value in colour), 255)
     if outline is not None:
-        edge = (*tuple(int(value) for value in outline), 255)
+        outline_colour, width = outline
+        edge = (*tuple(int(value) for value in outline_colour), 255)
         draw.polygon(_corners(shape, side, 0.98, turn), fill=edge)
-        draw.polygon(_corners(shape, side, 0.98 * (1 - outline_width), turn), fill=fill)
+        draw.polygon(_corners(shape, side, 0.98 * (1 - width), turn), fill=fill)
     else:
         draw.polygon(_corners(shape, side, 0.98, turn), fill=fill)
     return picture.resize((side_px, side_px), Image.Resampling.BOX)
@@ -117,14 +116,11 @@ def _random_shape(side_px: int, generator: Generator) -> Thing:
         if generator.random() < 0.8:
             phrase += f" with a {outline} outline"
     turn = 0.0 if generator.random() < 0.7 else generator.uniform(-0.3, 0.3)
-    image = draw_shape(
-        shape,
-        side_px,
-        jittered_colour(colour, generator),
-        outline=None if outline is None else jittered_colour(outline, generator),
-        outline_width=generator.uniform(0.1, 0.28),
-        turn=turn,
-    )
+    fill = jittered_colour(colour, generator)
+    edge = None if outline is None else jittered_colour(outline, generator)
+    width = generator.uniform(0.1, 0.28)  # drawn without an outline, too: later draws stay
+    outlined = None if edge is None else (edge, width)
+    image = draw_shape(shape, side_px, fill, outline=outlined, turn=turn)
     return Thing(image, phrase, colour)
 
 

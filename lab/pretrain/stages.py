@@ -23,7 +23,7 @@ from lab.pretrain.autoencoder import (
     peak_signal_to_noise,
 )
 from lab.pretrain.diffusion import DiffusionTraining, TrainingData, build_unet
-from lab.pretrain.export import export_pipeline
+from lab.pretrain.export import Pipeline, export_pipeline
 from lab.pretrain.recipe import Recipe
 from lab.pretrain.sheets import save_sheet
 from lab.pretrain.text import build_text_encoder, tokenise, train_tokenizer
@@ -147,14 +147,14 @@ def _diffusion(
             samples = training.step * config.batch_size
             LOG.info("diffusion step %d, %d samples, loss %.4f", training.step, samples, loss)
         if training.step % recipe.export_every == 0 or training.step == config.total_steps:
-            export_pipeline(
-                model,
+            parts = Pipeline(
                 unet=training.averaged_unet,
                 autoencoder=autoencoder,
                 text_encoder=training.averaged_text_encoder,
                 tokenizer=tokenizer,
                 schedule=training.schedule,
             )
+            export_pipeline(model, parts)
             base = load_base(model, "pretrain", folder / "cache", "bf16")
             samples = training.step * config.batch_size
             path = folder / "sheets" / f"{samples:08d}.png"

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from lab.core.seeds import array_generator, tensor_generator
-from lab.probe.rendered import render_shape
+from lab.probe.rendered import ShapePicture
 
 __all__ = ["LatentBank", "Noising", "Predict", "bank_images", "build_bank"]
 
@@ -112,13 +112,13 @@ def bank_images(num_images: int, side_px: int) -> list[np.ndarray]:
         rng = array_generator(0, "bank_picture", index)
         red, green, blue, *ground = (int(value) for value in rng.integers(0, 256, 6))
         drawn.append(
-            render_shape(
+            ShapePicture(
                 _SHAPES[index % len(_SHAPES)],
                 side_px=side_px,
                 size=rng.uniform(0.4, 0.8),
                 degrees=rng.uniform(0, 360),
                 colour=(red, green, blue),
                 background=(ground[0], ground[1], ground[2]),
-            )
+            ).render()
         )
     return drawn

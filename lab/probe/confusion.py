@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -23,7 +24,7 @@ from lab.probe.misread import (
     grid_readings,
     slightly_degraded,
 )
-from lab.probe.rendered import render_shape
+from lab.probe.rendered import ShapePicture
 from lab.probe.shape import SHAPES
 from lab.probe.table import measure
 
@@ -73,7 +74,10 @@ def shape_confusion(num_images: int = IMAGES_PER_CLASS, side_px: int = SIDE_PX) 
 
     def draw(truth: str, index: int, rng: np.random.Generator) -> np.ndarray:
         shape = _OTHERS[index % len(_OTHERS)] if truth == "other" else truth
-        return _thing(shape, _any_colour(rng), rng, side_px)
+        colour = _any_colour(rng)
+        return _drawn(
+            ShapePicture(shape, side_px, colour=colour, background=_ground(rng, 150, 256)), rng
+        )
 
     def read(row: pd.Series[float]) -> str:
         seen = [shape for shape in truths if row[f"is_shape/{shape}"] == 1]
@@ -102,9 +106,10 @@ def colour_confusion(
     probes["grey"] = f"{prefix}midgrey_share"
 
     def draw(truth: str, index: int, rng: np.random.Generator) -> np.ndarray:
-        ground = rng.integers(235, 256, 3) if rng.random() < 0.5 else rng.integers(0, 25, 3)
+        ground = _ground(rng, 235, 256) if rng.random() < 0.5 else _ground(rng, 0, 25)
         shape = str(rng.choice([*SHAPES, "star"]))
-        return _thing(shape, _named_colour(truth, rng), rng, side_px, ground=ground)
+        colour = _named_colour(truth, rng)
+        return _drawn(ShapePicture(shape, side_px, colour=colour, background=ground), rng)
 
     def read(row: pd.Series[float]) -> str:
         if row.isna().any():
@@ -132,7 +137,11 @@ def outline_confusion(num_images: int = IMAGES_PER_CLASS, side_px: int = SIDE_PX
     def draw(truth: str, index: int, rng: np.random.Generator) -> np.ndarray:
         width = float(rng.uniform(*_OUTLINE)) if truth == "outline" else 0.0
         shape = str(rng.choice([*SHAPES, "star"]))
-        return _thing(shape, _any_colour(rng), rng, side_px, outline=width)
+        colour = _any_colour(rng)
+        look = ShapePicture(
+            shape, side_px, colour=colour, background=_ground(rng, 150, 256), outline=width
+        )
+        return _drawn(look, rng)
 
     def read(row: pd.Series[float]) -> str:
         coverage = row["outline_coverage"]
@@ -230,28 +239,17 @@ def _matrix(
     return table.reindex(columns=[*truths, *others]).fillna(0.0)
 
 
-def _thing(
-    shape: str,
-    colour: Colour,
-    rng: np.random.Generator,
-    side_px: int,
-    *,
-    ground: np.ndarray | None = None,
-    outline: float = 0.0,
-) -> np.ndarray:
-    """Draw one object on light ground unless another is given, half of the time degraded."""
-    red, green, blue = (int(v) for v in (rng.integers(150, 256, 3) if ground is None else ground))
-    drawn = render_shape(
-        shape,
-        side_px=side_px,
-        size=rng.uniform(0.5, 0.8),
-        centre=(rng.uniform(0.42, 0.58), rng.uniform(0.42, 0.58)),
-        degrees=rng.uniform(0, 360),
-        colour=colour,
-        background=(red, green, blue),
-        outline=outline,
-    )
-    return slightly_degraded(drawn, rng) if rng.random() < 0.5 else drawn
+def _drawn(look: ShapePicture, rng: np.random.Generator) -> np.ndarray:
+    """Draw an object of a known look at a random place, half of the time degraded."""
+    size = rng.uniform(0.5, 0.8)
+    centre = (rng.uniform(0.42, 0.58), rng.uniform(0.42, 0.58))
+    placed = replace(look, size=size, centre=centre, degrees=rng.uniform(0, 360))
+    return slightly_degraded(placed.render(), rng) if rng.random() < 0.5 else placed.render()
+
+
+def _ground(rng: np.random.Generator, low: int, high: int) -> Colour:
+    red, green, blue = (int(value) for value in rng.integers(low, high, 3))
+    return red, green, blue
 
 
 def _any_colour(rng: np.random.Generator) -> Colour:

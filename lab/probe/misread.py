@@ -11,7 +11,7 @@ import pandas as pd
 from lab.core.seeds import array_generator
 from lab.probe.grid import measure_grid
 from lab.probe.picture import Picture
-from lab.probe.rendered import degrade, render_grid, render_shape
+from lab.probe.rendered import ShapePicture, degrade, render_grid
 
 __all__ = [
     "GRID_PROBES",
@@ -63,7 +63,7 @@ def _draw_grid(true_size: int, side_px: int, rng: np.random.Generator) -> np.nda
 
     def thing(row: int, column: int) -> np.ndarray:
         red, green, blue = (int(v) for v in rng.integers(150, 256, 3))
-        return render_shape(
+        return ShapePicture(
             str(rng.choice(_SHAPES)),
             side_px=CELL_PX,
             size=rng.uniform(0.6, 0.95),
@@ -71,13 +71,13 @@ def _draw_grid(true_size: int, side_px: int, rng: np.random.Generator) -> np.nda
             colour=_FILLS[rng.integers(len(_FILLS))],
             background=(red, green, blue) if varied else (255, 255, 255),
             outline=float(rng.choice([0, 0.03])),
-        )
+        ).render()
 
     gutter = float(rng.uniform(0.02, 0.06)) if rng.random() < 0.5 else 0.0
     grey = int(rng.integers(0, 256))
     same = thing(0, 0)
     drawn = render_grid(
-        true_size, true_size, (lambda row, column: same) if repeated else thing,
+        (true_size, true_size), (lambda row, column: same) if repeated else thing,
         side_px=side_px, gutter=gutter, gutter_colour=(grey, grey, grey),
     )  # fmt: skip
     return slightly_degraded(drawn, rng) if degraded else drawn

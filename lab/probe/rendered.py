@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-__all__ = ["degrade", "render_grid", "render_shape"]
+__all__ = ["ShapePicture", "degrade", "render_grid"]
 
 Colour = tuple[int, int, int]
 OVERSAMPLED_PX = 512  # the side up to which shapes are drawn 4 times as large, then averaged
@@ -23,23 +24,13 @@ _POLYGONS: dict[str, tuple[int, Sequence[float]]] = {
 }
 
 
-def render_shape(
-    shape: str,
-    *,
-    side_px: int = 64,
-    size: float = 0.5,
-    centre: tuple[float, float] = (0.5, 0.5),
-    degrees: float = 0.0,
-    colour: Colour = GREY,
-    background: Colour = WHITE,
-    outline: float = 0.0,
-    outline_colour: Colour = (0, 0, 0),
-) -> np.ndarray:
-    """Draw one shape with smooth edges.
+@dataclass(frozen=True)
+class ShapePicture:
+    """A picture of one shape with smooth edges.
 
     Args:
         shape: `circle`, `bar`, or a key of the polygons: square, triangle, pentagon, star, cross.
-        side_px: Width and height of the image.
+        side_px: Width and height of the picture.
         size: Diameter of the circle around the shape, as a share of the side.
         centre: Where it lies, across and down, as shares of the side.
         degrees: Its rotation.
@@ -47,28 +38,42 @@ def render_shape(
         background: What surrounds it, sRGB.
         outline: Width of its outline as a share of the side; 0 draws none.
         outline_colour: The outline's sRGB.
-
-    Returns:
-        Shape `(side_px, side_px, 3)`, uint8.
-
-    Raises:
-        ValueError: If `shape` is unknown.
     """
-    full = side_px * max(2, min(4, OVERSAMPLED_PX // side_px))
-    canvas = Image.new("RGB", (full, full), background)
-    draw = ImageDraw.Draw(canvas)
-    width = round(outline * full)
-    across, down, radius = centre[0] * full, centre[1] * full, size * full / 2
-    if shape == "circle":
-        box = (across - radius, down - radius, across + radius, down + radius)
-        draw.ellipse(box, fill=colour, outline=outline_colour if width else None, width=width)
-    else:
-        unit = _corners(shape, np.radians(degrees))
-        corners = [(across + radius * u, down + radius * v) for u, v in unit]
-        draw.polygon(corners, fill=colour)
-        if width:
-            draw.line([*corners, *corners[:2]], fill=outline_colour, width=width, joint="curve")
-    return np.asarray(canvas.resize((side_px, side_px), Image.Resampling.BOX))
+
+    shape: str
+    side_px: int = 64
+    size: float = 0.5
+    centre: tuple[float, float] = (0.5, 0.5)
+    degrees: float = 0.0
+    colour: Colour = GREY
+    background: Colour = WHITE
+    outline: float = 0.0
+    outline_colour: Colour = (0, 0, 0)
+
+    def render(self) -> np.ndarray:
+        """Return its pixels, shape `(side_px, side_px, 3)`, uint8.
+
+        Raises:
+            ValueError: If `shape` is unknown.
+        """
+        full = self.side_px * max(2, min(4, OVERSAMPLED_PX // self.side_px))
+        canvas = Image.new("RGB", (full, full), self.background)
+        draw = ImageDraw.Draw(canvas)
+        width = round(self.outline * full)
+        across, down = self.centre[0] * full, self.centre[1] * full
+        radius = self.size * full / 2
+        if self.shape == "circle":
+            box = (across - radius, down - radius, across + radius, down + radius)
+            edge = self.outline_colour if width else None
+            draw.ellipse(box, fill=self.colour, outline=edge, width=width)
+        else:
+            unit = _corners(self.shape, np.radians(self.degrees))
+            corners = [(across + radius * u, down + radius * v) for u, v in unit]
+            draw.polygon(corners, fill=self.colour)
+            if width:
+                line = [*corners, *corners[:2]]
+                draw.line(line, fill=self.outline_colour, width=width, joint="curve")
+        return np.asarray(canvas.resize((self.side_px, self.side_px), Image.Resampling.BOX))
 
 
 def _corners(shape: str, turn: float) -> list[tuple[float, float]]:
@@ -91,8 +96,7 @@ def _corners(shape: str, turn: float) -> list[tuple[float, float]]:
 
 
 def render_grid(
-    rows: int,
-    columns: int,
+    size: tuple[int, int],
     cell: Callable[[int, int], np.ndarray],
     *,
     side_px: int = 64,
@@ -102,8 +106,7 @@ def render_grid(
     """Lay out cells in a regular grid that fills the image.
 
     Args:
-        rows: Cells from top to bottom.
-        columns: Cells from left to right.
+        size: Cells from top to bottom, and from left to right.
         cell: Gives the image of the cell at (row, column), `(h, w, 3)` uint8.
         side_px: Width and height of the image.
         gutter: Width of the lines between cells, as a share of the side; 0 for none.
@@ -112,6 +115,7 @@ def render_grid(
     Returns:
         Shape `(side_px, side_px, 3)`, uint8.
     """
+    rows, columns = size
     canvas = Image.new("RGB", (side_px, side_px), gutter_colour)
     half = gutter * side_px / 2
     for row in range(rows):

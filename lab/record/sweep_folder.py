@@ -56,10 +56,14 @@ class SweepFolder:
         return self.run(entry.run_id).output(entry.output_id)
 
     @property
+    def runs(self) -> list[RunFolder]:
+        """All runs that were ever begun here."""
+        return [RunFolder(path.parent) for path in sorted(self.path.glob("*/identity.json"))]
+
+    @property
     def outputs(self) -> list[OutputFolder]:
         """The outputs of all runs that were ever begun here."""
-        found = {path.parent for path in self.path.glob("*/identity.json")}
-        return [output for path in sorted(found) for output in RunFolder(path).outputs]
+        return [output for run in self.runs for output in run.outputs]
 
     def files(self) -> list[tuple[Path, str]]:
         """Return the files that tell of the whole sweep, each with its place below the folder."""

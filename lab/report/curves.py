@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from lab.core.errors import LabError, unknown
 from lab.judge.thresholds import LEARNED_INDEX
 from lab.judge.variance import ALL
+from lab.record.tables import DOSE, VARIANCE
 from lab.report.style import arm_colours, new_axes, new_figure
 from lab.results.sweep import SweepResults
 
@@ -33,7 +34,7 @@ def learning_curves(sweep: SweepResults) -> tuple[Figure, pd.DataFrame]:
         LabError: If the sweep has no dose curves.
     """
     if sweep.doses.empty:
-        raise LabError(f"{sweep.folder / 'dose.csv'} is missing: one dose was drawn, or no claim")
+        raise LabError(f"{sweep.folder / DOSE.file} is missing: one dose was drawn, or no claim")
     dose = "step" if sweep.doses["step"].nunique() > 1 else "weight"
     frame = sweep.doses[sweep.doses["weight"] == 1] if dose == "step" else sweep.doses
     claims = list(dict.fromkeys(frame["claim"]))
@@ -96,7 +97,7 @@ def variance_bars(
     """
     table = sweep.variances
     if table.empty:
-        raise LabError(f"{sweep.folder / 'variance.csv'} is missing: no arms that free one stream")
+        raise LabError(f"{sweep.folder / VARIANCE.file} is missing: no arms that free one stream")
     if prompt_set not in set(table["prompt_set"]):
         raise LabError(unknown("prompt set", prompt_set, set(table["prompt_set"])))
     frame = table[(table["prompt_set"] == prompt_set) & table["share"].notna()]

@@ -15,6 +15,7 @@ from matplotlib.colors import Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
 
 from lab.core.errors import LabError, unknown
+from lab.record.tables import VERDICTS
 from lab.report.effects import seed_effects
 from lab.report.style import arm_colours, new_axes
 from lab.results.sweep import SweepResults
@@ -208,7 +209,7 @@ def drift_map(drift: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
 
 def _verdicts(sweep: SweepResults) -> pd.DataFrame:
     if sweep.verdicts.empty:
-        raise LabError(f"{sweep.folder / 'verdicts.csv'} is missing: the sweep was not judged")
+        raise LabError(f"{sweep.folder / VERDICTS.file} is missing: the sweep was not judged")
     return sweep.verdicts
 
 

@@ -25,6 +25,7 @@ from lab.model.fingerprint import find_folder, fingerprint
 from lab.probe import PROBE_SCHEMA
 from lab.record.places import Places
 from lab.record.run_folder import OutputFolder, RunFolder
+from lab.record.sweep_folder import SweepFolder
 from lab.run.placebo import find_placebo
 from lab.run.share import find_twin
 from lab.sample.request import base_requests, prior_id, run_requests, sampler_id
@@ -180,8 +181,7 @@ def _different_keys(run: PlannedRun) -> list[str]:
     """Return the keys in which the nearest finished run of the same arm and seed differs."""
     own = flatten(run.identity)
     nearest: list[str] = []
-    for path in run.folder.path.parent.glob("*/identity.json"):
-        earlier = RunFolder(path.parent)
+    for earlier in SweepFolder(run.folder.path.parent).runs:
         if not any(_same_arm(output, run.run) for output in earlier.outputs):
             continue
         other = flatten(earlier.identity)

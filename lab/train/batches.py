@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import islice
 
 import numpy as np
 import torch
@@ -46,10 +47,10 @@ class Batches:
         return self._size * len(self.sources)
 
     def _order(self, examples: TrainingSet, purpose: str) -> list[np.ndarray]:
-        return batch_order(
-            examples.sizes, examples.repeats, self._size, self.config.num_steps,
-            self.seeds["order"], purpose,
-        )  # fmt: skip
+        order = batch_order(
+            examples.sizes, examples.repeats, self._size, self.seeds["order"], purpose
+        )
+        return list(islice(order, self.config.num_steps))
 
     def seed_dropout(self, step: int) -> None:
         """Let a step's dropout inside the method draw from the run's own stream.

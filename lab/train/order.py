@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 
 import numpy as np
 
@@ -15,11 +16,10 @@ def batch_order(
     sizes: Sequence[tuple[int, int]],
     repeats: Sequence[int],
     batch_size: int,
-    num_batches: int,
     seed: int,
     purpose: str = "order",
-) -> list[np.ndarray]:
-    """Return which examples form each batch.
+) -> Iterator[np.ndarray]:
+    """Yield which examples form each batch, without end.
 
     Each epoch is a new permutation of all examples, an example with `repeats` n standing in it n
     times. A batch holds images of one size, so examples queue by size and a batch leaves as soon
@@ -30,23 +30,18 @@ def batch_order(
         sizes: Height and width of each example.
         repeats: How often each example stands in an epoch.
         batch_size: Examples in a batch.
-        num_batches: Batches to return.
         seed: The seed of the stream.
         purpose: Its purpose, `order` or `prior_order`.
 
-    Returns:
-        `num_batches` arrays of `batch_size` indices.
+    Yields:
+        `batch_size` indices.
     """
     pool = np.repeat(np.arange(len(sizes)), repeats)
     queues: dict[tuple[int, int], list[int]] = {size: [] for size in sizes}
-    batches: list[np.ndarray] = []
-    epoch = 0
-    while len(batches) < num_batches:
+    for epoch in count():
         for index in array_generator(seed, purpose, epoch).permutation(pool):
             queue = queues[sizes[index]]
             queue.append(int(index))
             if len(queue) == batch_size:
-                batches.append(np.array(queue))
+                yield np.array(queue)
                 queue.clear()
-        epoch += 1
-    return batches[:num_batches]
