@@ -65,7 +65,8 @@ def results(folder):
 
 
 def entries(folder):
-    return [(run.arm, run.seed, run.status) for run in SweepFolder(folder / NAME).record.runs]
+    runs = SweepFolder(folder / NAME).record.runs
+    return [(run.arm, run.train_seed, run.status) for run in runs]
 
 
 def test_a_launcher_of_jobs_gives_the_same_bytes_and_one_record(local, basic):
@@ -87,15 +88,15 @@ def test_a_second_call_hands_over_nothing(basic, sweep, monkeypatch, capsys):
 def test_a_failing_run_is_recorded_and_the_others_go_on(
     local, sweep, tmp_path, monkeypatch, capsys
 ):
-    real = lab.run.execute.train_adapter
+    real = lab.run.execute.train_method
 
-    def fails_for_seed_one(adapter, instances, prior, config, seed, *rest):
-        if seed == 1:
+    def fails_for_seed_one(method, task, *rest):
+        if task.seed == 1:
             raise RuntimeError("a bug of this run alone")
-        return real(adapter, instances, prior, config, seed, *rest)
+        return real(method, task, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(lab.run.execute, "train_adapter", fails_for_seed_one)
+        patch.setattr(lab.run.execute, "train_method", fails_for_seed_one)
         assert sweep(tmp_path, BASIC) == 1
     assert "FAILED RuntimeError: a bug of this run alone" in capsys.readouterr().out
     assert [status for _, _, status in entries(tmp_path)] == ["DONE", "FAILED"] * 2
