@@ -14,6 +14,15 @@ import pytest
 from filelock import FileLock
 
 
+def pytest_runtest_setup(item):
+    """Skip what is marked `gpu` where there is none."""
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("needs a CUDA device")
+
+
 def build_tiny_model(folder, seed=0):
     """Write a diffusers folder with random weights: every component real, none of them trained."""
     import torch
