@@ -48,12 +48,14 @@ def _lora_mistakes(config: RunConfig) -> list[str]:
     return []
 
 
-METHODS = {"lora": MethodKind(("lab.method.lora", "Lora"), _lora_mistakes)}
+_LORA = MethodKind(("lab.method.lora", "Lora"), _lora_mistakes)
+# By `adapter.method`. LoHa and LoKr are of the LoRA family.
+METHODS = {"lora": _LORA, "loha": _LORA, "lokr": _LORA}
 
 
 def _kind(config: RunConfig) -> MethodKind:
-    """Return the kind of a run's method. Every `adapter.method` is one of the LoRA family."""
-    return METHODS["lora"]
+    """Return the kind of a run's method; `find_mistakes` has refused any that there is not."""
+    return METHODS[config.adapter.method]
 
 
 def method_mistakes(config: RunConfig) -> list[str]:
