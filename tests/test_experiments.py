@@ -9,7 +9,7 @@ from lab.cli.main import main
 from lab.core.names import flatten
 from lab.core.project import list_experiments
 from lab.experiment.claim import expected_verdict
-from lab.judge.verdict import Verdict
+from lab.judge.decision import Verdict
 from lab.pretrain.vocabulary import COLOURS, NOUNS, SHAPES, is_held_out
 from lab.probe import PROBES
 from lab.probe.model import MODEL_PROBES

@@ -4,7 +4,7 @@
 """
 
 from lab.judge.crossed import Crossed, crossed
+from lab.judge.decision import Verdict
 from lab.judge.table import judge
-from lab.judge.verdict import Verdict
 
 __all__ = ["Crossed", "Verdict", "crossed", "judge"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,9 +27,17 @@ from lab.judge.shift import AS_READ, Fill, shifts_by_weight
 from lab.judge.thresholds import NAN_DIFFERENCE
 from lab.judge.values import claim_values, value_range
 
-__all__ = ["Analysis", "Evidence", "build_evidence"]
+__all__ = ["Analysis", "Estimate", "Evidence", "build_evidence", "estimate_of"]
 
 Analysis = Crossed | LearningIndex
+
+
+class Estimate(NamedTuple):
+    """A quantity with its interval."""
+
+    value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -78,6 +87,14 @@ class Evidence:
         """Whether the probe could not read a different share of images than in the base."""
         return self.cells.nan_difference > NAN_DIFFERENCE
 
+    def estimate(self, level: float) -> Estimate:
+        """Return the estimate that is judged, with its interval at `level`.
+
+        Every claim that nothing untestable stands against has one.
+        """
+        assert self.analysis is not None
+        return estimate_of(self.analysis, level)
+
     @property
     def p_value(self) -> float:
         """The p of no shift, or with a `bound` of a shift inside it; NaN without an analysis.
@@ -91,6 +108,14 @@ class Evidence:
         if self.claim.bound is not None and self.raw is not None:
             return float(self.raw.p_value(self.claim.bound))
         return float(self.analysis.p_value())
+
+
+def estimate_of(analysis: Analysis | None, level: float) -> Estimate:
+    """Return what an analysis says, with its interval at `level`; NaN without an analysis."""
+    if analysis is None:
+        return Estimate(np.nan, np.nan, np.nan)
+    low, high = analysis.interval(level)
+    return Estimate(float(analysis.mean), float(low), float(high))
 
 
 def build_evidence(

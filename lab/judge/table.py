@@ -11,8 +11,8 @@ from scipy import stats
 from lab.core.errors import LabError, raise_if
 from lab.core.roles import ARM, IMAGE_ROLES
 from lab.experiment.claim import ClaimConfig
-from lab.judge.effect import improvement_probability
-from lab.judge.evidence import Analysis, Evidence, build_evidence
+from lab.judge.decision import Verdict
+from lab.judge.evidence import Evidence, build_evidence
 from lab.judge.multiplicity import (
     benjamini_hochberg_level,
     holm_adjusted,
@@ -20,22 +20,14 @@ from lab.judge.multiplicity import (
 )
 from lab.judge.onset import earlier_evidence
 from lab.judge.question import ask, questions
-from lab.judge.sign_flip import MAX_EXACT_SEEDS, sign_flip_p
+from lab.judge.row import verdict_row
 from lab.judge.thresholds import ALPHA
 from lab.judge.values import COLUMNS
-from lab.judge.verdict import Decision, Verdict, decide, thresholds_text
-from lab.probe import PROBES
+from lab.judge.verdict import decide
 from lab.probe.alarm import false_alarms
-from lab.probe.model import MODEL_PROBES
 
 __all__ = ["judge"]
 
-# Units of effects that are not the probe's.
-_OTHER_UNITS = {
-    "generalised": "share",
-    "interpolated": "share",
-    "earlier": "doublings of the training steps",
-}
 CHECK_COLUMNS = ("arm", "train_seed", "loss_adapter", "loss_base")
 
 
@@ -79,14 +71,30 @@ def judge(
             every claim at once.
     """
     _check_frames(measurements, checks)
+    evidence = _gather(measurements, claims, checks, measurements if steps is None else steps)
+    levels, adjusted = _adjust(evidence)
+    alarms = false_alarms(measurements)["false_alarm_rate"]
+    rows = [
+        verdict_row(item, decide(item, level), level, p)
+        | {"false_alarm_rate": alarms.reindex(item.claim.probes).max()}
+        for item, level, p in zip(evidence, levels, adjusted, strict=True)
+    ]
+    return _with_leak_ratio(pd.DataFrame(rows), claims)
+
+
+def _gather(
+    measurements: pd.DataFrame,
+    claims: Mapping[str, ClaimConfig],
+    checks: pd.DataFrame,
+    steps: pd.DataFrame,
+) -> list[Evidence]:
+    """Return the evidence on every claim in every arm; raise every mistake of all of them."""
     evidence: list[Evidence] = []
     mistakes: list[str] = []
     for name, claim in claims.items():
         try:
             if claim.kind == "earlier":
-                evidence += _earlier(
-                    measurements if steps is None else steps, name, claims, checks
-                )
+                evidence += _gather_earlier(steps, name, claims, checks)
             else:
                 evidence += [
                     build_evidence(question, measurements, checks)
@@ -95,19 +103,13 @@ def judge(
         except LabError as error:
             mistakes += error.mistakes
     raise_if(mistakes)
-    levels, adjusted = _adjust(evidence)
-    decisions = [decide(e, level) for e, level in zip(evidence, levels, strict=True)]
-    alarms = false_alarms(measurements)["false_alarm_rate"]
-    rows = [
-        _row(e, decision, level, p) | {"false_alarm_rate": alarms.reindex(e.claim.probes).max()}
-        for e, decision, level, p in zip(evidence, decisions, levels, adjusted, strict=True)
-    ]
-    return _with_leak_ratio(pd.DataFrame(rows), claims)
+    return evidence
 
 
-def _earlier(
+def _gather_earlier(
     steps: pd.DataFrame, name: str, claims: Mapping[str, ClaimConfig], checks: pd.DataFrame
 ) -> list[Evidence]:
+    """Return the evidence on a claim of kind `earlier` in every arm."""
     if "step" not in steps.columns:
         raise LabError(f"claim {name}: measurements must have the column step")
     than = claims[name].than
@@ -162,66 +164,13 @@ def _adjust(evidence: list[Evidence]) -> tuple[np.ndarray, np.ndarray]:
     return levels, adjusted
 
 
-def _row(evidence: Evidence, decision: Decision, level: float, p: float) -> dict[str, object]:
-    claim, cells = evidence.claim, evidence.cells
-    index, index_low, index_high = _estimate(evidence.analysis if claim.on_index else None, level)
-    _, effect_low, effect_high = _estimate(evidence.raw, level)
-    differences = cells.differences
-    towards = 1.0 if claim.support else evidence.scale
-    known = {**PROBES, **MODEL_PROBES}.get(claim.probes[0]) if not claim.joint else None
-    exact = 2 <= len(differences) <= MAX_EXACT_SEEDS and differences.size > 0
-    return {
-        "claim": evidence.question.name,
-        "statement": claim.statement,
-        "arm": evidence.question.arm,
-        "verdict": str(decision.verdict),
-        "learning_index": index,
-        "li_low": index_low,
-        "li_high": index_high,
-        "effect": float(differences.mean()) if differences.size else np.nan,
-        "effect_low": effect_low,
-        "effect_high": effect_high,
-        "unit": _OTHER_UNITS.get(claim.kind, known.unit if known else ""),
-        "p_adjusted": float(p),
-        "num_train_seeds": len(cells.train_seeds),
-        "num_generation_seeds": len(cells.generation_seeds),
-        "nan_share_arm": cells.nan_share_arm,
-        "nan_share_base": cells.nan_share_base,
-        "ceiling_effect": np.nan if evidence.ceiling is None else evidence.ceiling,
-        "placebo_li": np.nan if evidence.placebo is None else evidence.placebo.index,
-        "improvement": improvement_probability(differences, towards)
-        if differences.size and np.isfinite(towards)
-        else np.nan,
-        "p_sign_flip": sign_flip_p(differences) if exact else np.nan,
-        "seed_share": np.nan if evidence.raw is None else float(evidence.raw.shares[0]),
-        "thresholds": thresholds_text(evidence, level),
-        "reason": decision.reason,
-        "article": claim.article,
-        "decided_by": decision.decided_by,
-    }
-
-
-def _estimate(analysis: Analysis | None, level: float) -> tuple[float, float, float]:
-    if analysis is None:
-        return np.nan, np.nan, np.nan
-    low, high = analysis.interval(level)
-    return float(analysis.mean), float(low), float(high)
-
-
 def _with_leak_ratio(table: pd.DataFrame, claims: Mapping[str, ClaimConfig]) -> pd.DataFrame:
     """Add to each leak how large it is beside what the trigger itself learned, where known."""
     for position, row in table.iterrows():
-        claim = claims[row["claim"]]
         if row["verdict"] != Verdict.LEAKED:
             continue
-        triggers = [
-            name
-            for name, other in claims.items()
-            if other.kind == "learned"
-            and other.probes == claim.probes
-            and not (other.twin or other.contrast)
-        ]
-        own = table[(table["arm"] == row["arm"]) & table["claim"].isin(triggers)]
+        on_trigger = _learned_by_the_same_probes(claims, row["claim"])
+        own = table[(table["arm"] == row["arm"]) & table["claim"].isin(on_trigger)]
         learned = own["learning_index"].dropna()
         if len(learned) and learned.iloc[0] > 0:
             ratio = row["learning_index"] / learned.iloc[0]
@@ -229,3 +178,14 @@ def _with_leak_ratio(table: pd.DataFrame, claims: Mapping[str, ClaimConfig]) -> 
                 f"{row['reason']} That is {ratio:.0%} of the trigger's."
             )
     return table
+
+
+def _learned_by_the_same_probes(claims: Mapping[str, ClaimConfig], leaked: str) -> list[str]:
+    """Return the claims that what leaked is learned with the trigger."""
+    return [
+        name
+        for name, claim in claims.items()
+        if claim.kind == "learned"
+        and claim.probes == claims[leaked].probes
+        and not (claim.twin or claim.contrast)
+    ]

@@ -14,7 +14,7 @@ from lab.core.errors import LabError
 from lab.core.files import write_bytes
 from lab.core.project import list_experiments
 from lab.experiment.claim import expected_verdict
-from lab.judge.verdict import Verdict
+from lab.judge.decision import Verdict
 from lab.record.documents import About, SweepRecord
 from lab.record.sweep_folder import SweepFolder, open_folder
 from lab.record.tables import VERDICTS
