@@ -7,9 +7,12 @@ import pytest
 
 from lab.cli.compose import compose_run
 from lab.cli.main import main
+from lab.core.errors import LabError
 from lab.experiment.arms import Job, arms_of, factors_of, recorded_arms, same_others
+from lab.experiment.claim import ClaimConfig
 from lab.experiment.rules import arm_mistakes
-from lab.experiment.schema import ClaimConfig, RunConfig
+from lab.experiment.schema import RunConfig
+from lab.experiment.sweep import Sweep
 from lab.judge.values import claim_arms
 from lab.results.sweep import open_sweep
 from lab.run.spec import find_training_set
@@ -63,6 +66,13 @@ def test_an_arm_that_differs_only_by_name_needs_nothing_else_in_its_label():
     assert [arm.label for arm in arms_of(jobs)] == ["plain", "high", "placebo"]
     assert [arm.role for arm in arms_of(jobs)] == ["arm", "arm", "placebo"]
     assert factors_of(jobs) == {"adapter.rank": [8, 16]}
+
+
+def test_a_prompt_that_changes_with_a_factor_is_refused():
+    jobs = [job(rank=4), job(rank=8)]
+    jobs[1].config.experiment.prompts = {"trigger": ["monster 8"]}
+    with pytest.raises(LabError, match="experiment must be the same in every run of a sweep"):
+        Sweep.of(jobs)
 
 
 def test_without_names_an_arm_is_a_combination_of_levels():

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from lab.core.settings import find_mistakes
-from lab.experiment.schema import ClaimConfig, ExperimentConfig
+from lab.experiment.claim import ClaimConfig
+from lab.experiment.question import ExperimentConfig
 
 MATCHED = {"red monster": "hue_mass/red", "green monster": "hue_mass/green"}
 

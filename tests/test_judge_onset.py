@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab.experiment.schema import ClaimConfig
+from lab.experiment.claim import ClaimConfig
 from lab.judge import crossed, judge
 from lab.judge.curve import Curve, claim_curve, onset, page_p
 from lab.judge.dose_tables import dose_tables

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from lab.core.errors import LabError
-from lab.experiment.schema import ClaimConfig
+from lab.experiment.claim import ClaimConfig
 from lab.judge import judge
 
 TRAIN_SEEDS = range(5)

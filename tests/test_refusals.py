@@ -7,7 +7,8 @@ import pytest
 
 from lab.core.project import PROJECT
 from lab.core.settings import find_mistakes
-from lab.experiment.schema import ExperimentConfig, ModelConfig, RunConfig
+from lab.experiment.question import ExperimentConfig
+from lab.experiment.schema import ModelConfig, RunConfig
 from lab.model.fingerprint import find_folder
 
 COLOURED = "experiment=base_monster_colored"

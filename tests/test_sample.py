@@ -3,7 +3,8 @@ import pytest
 from PIL import Image
 
 from lab.cli.compose import compose_run
-from lab.experiment.schema import AdapterConfig, ClaimConfig, RunConfig, TrainConfig
+from lab.experiment.claim import ClaimConfig
+from lab.experiment.schema import AdapterConfig, RunConfig, TrainConfig
 from lab.method.lora import Lora
 from lab.sample.draw import ImageSource, draw_batch, draw_images
 from lab.sample.request import base_requests, chunks, run_requests, sampler_id

@@ -19,7 +19,8 @@ from lab.cli.words import checked, chooses_group, single_values
 from lab.core.errors import LabError, raise_if
 from lab.core.project import CONF
 from lab.core.settings import find_mistakes
-from lab.experiment.schema import ExperimentConfig, RunConfig
+from lab.experiment.question import ExperimentConfig
+from lab.experiment.schema import RunConfig
 
 __all__ = ["compose_run", "explain", "to_run_config", "with_values"]
 

@@ -23,7 +23,7 @@ from lab.probe.model import MODEL_PROBES
 
 __all__ = ["ClaimConfig", "expected_verdict"]
 
-# What an article may have read, in the words of the verdicts (`lab.judge.verdict.Verdict`).
+# What an article may have read, in the words of the verdicts (`lab.judge.decision.Verdict`).
 _READINGS = (
     "not learned", "learned", "partly", "reversed", "leaked", "contained", "generalised",
     "interpolated", "earlier", "later", "changed",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from lab.core.errors import LabError
 from lab.experiment.arms import Arm, Job, arms_of, factors_of
 from lab.experiment.claim import ClaimConfig
+from lab.experiment.question import ExperimentConfig
 from lab.experiment.schema import (
-    ExperimentConfig,
     PathConfig,
     ProbeConfig,
     RunConfig,
@@ -17,6 +18,8 @@ from lab.experiment.schema import (
 )
 
 __all__ = ["Run", "Sweep"]
+
+Settings = TypeVar("Settings")
 
 
 @dataclass(frozen=True)
@@ -59,16 +62,20 @@ class Sweep:
 
     @classmethod
     def of(cls, jobs: Sequence[Job]) -> Sweep:
-        """Build the sweep that a list of jobs makes; `sweep_mistakes` finds none in them."""
-        first = jobs[0].config
+        """Build the sweep that a list of jobs makes.
+
+        Raises:
+            LabError: If the jobs differ in what all runs of a sweep share, as they do where a
+                prompt holds the value of a factor.
+        """
         runs = [Run(job.config, arm) for job, arm in zip(jobs, arms_of(jobs), strict=True)]
         return cls(
-            first.experiment,
-            first.probe,
-            first.tracking,
-            first.paths,
-            factors_of(jobs),
-            tuple(runs),
+            experiment=_shared("experiment", [job.config.experiment for job in jobs]),
+            probe=_shared("probe", [job.config.probe for job in jobs]),
+            tracking=_shared("tracking", [job.config.tracking for job in jobs]),
+            paths=_shared("paths", [job.config.paths for job in jobs]),
+            factors=factors_of(jobs),
+            runs=tuple(runs),
         )
 
     @property
@@ -85,3 +92,11 @@ class Sweep:
     def arms(self) -> list[Arm]:
         """Its arms, each once."""
         return list({run.arm.label: run.arm for run in self.runs}.values())
+
+
+def _shared(key: str, values: Sequence[Settings]) -> Settings:
+    """Return the settings that all runs of a sweep share."""
+    value, *others = values
+    if any(other != value for other in others):
+        raise LabError(f"{key} must be the same in every run of a sweep, got different values")
+    return value

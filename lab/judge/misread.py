@@ -39,8 +39,8 @@ def misread_rate(measurements: pd.DataFrame, claim: ClaimConfig, arm: str) -> fl
     return max(upper_bound(*rendered), observed)
 
 
-def upper_bound(num_wrong: int, num_read: int, level: float = 0.95) -> float:
-    """Return the one-sided upper bound of a rate.
+def upper_bound(num_wrong: int, num_read: int) -> float:
+    """Return the one-sided 95 % upper bound of a rate.
 
     References:
         Clopper and Pearson (1934), The use of confidence or fiducial limits.
@@ -48,9 +48,8 @@ def upper_bound(num_wrong: int, num_read: int, level: float = 0.95) -> float:
     Args:
         num_wrong: Pictures that were misread.
         num_read: Pictures whose true value is known; with none, the rate could be 1.
-        level: Of the bound.
     """
     if num_read == 0:
         return 1.0
     counted = stats.binomtest(num_wrong, num_read, alternative="less")
-    return float(counted.proportion_ci(level, method="exact").high)
+    return float(counted.proportion_ci(0.95, method="exact").high)

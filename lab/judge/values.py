@@ -10,7 +10,7 @@ import pandas as pd
 
 from lab.core.errors import LabError, raise_if, unknown
 from lab.experiment.arms import ARM_NAME
-from lab.experiment.schema import ClaimConfig
+from lab.experiment.claim import ClaimConfig
 from lab.probe import PROBES
 
 __all__ = [

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from lab.core.errors import LabError
-from lab.experiment.schema import ClaimConfig
+from lab.experiment.claim import ClaimConfig
 from lab.judge.dose_tables import dose_tables
 from lab.judge.values import absent_arms
 from lab.record.tables import DOSE, ONSET

@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from lab.experiment.schema import ClaimConfig
+from lab.experiment.claim import ClaimConfig
 from lab.record.documents import SweepRecord
 from lab.record.sweep_folder import open_folder
 from lab.record.tables import (

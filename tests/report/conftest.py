@@ -12,7 +12,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from lab.experiment.arms import Arm
-from lab.experiment.schema import ClaimConfig, RunConfig
+from lab.experiment.claim import ClaimConfig
+from lab.experiment.schema import RunConfig
 from lab.judge import judge
 from lab.record.documents import About, Checks, Done, Failure, RunEntry, SweepRecord
 from lab.record.places import Places

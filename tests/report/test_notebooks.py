@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.experiment.schema import ClaimConfig
+from lab.experiment.claim import ClaimConfig
 from lab.report.dose import write_doses
 from lab.results.sweep import open_sweep
 

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from lab.core.errors import LabError
-from lab.experiment.schema import ClaimConfig
+from lab.experiment.claim import ClaimConfig
 from lab.report.curves import learning_curves
 from lab.report.dose import write_doses
 from lab.report.page import write_page
