@@ -21,7 +21,7 @@ def flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def slug(text: str, length: int = 48) -> str:
+def slug(text: str, length: int) -> str:
     """Return `text` as a file name: lower-case letters, digits and hyphens, at most `length`."""
     return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")[:length] or "empty"
 
@@ -34,7 +34,7 @@ def is_name(text: str) -> bool:
     return re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]{0,99}", text) is not None
 
 
-def file_name(text: str, length: int = 48) -> str:
+def file_name(text: str) -> str:
     """Return `text` as a file name that no other text has.
 
     Lower-case words with one space between them are joined by hyphens. Any other text loses
@@ -42,7 +42,7 @@ def file_name(text: str, length: int = 48) -> str:
     follow: "red monster" is `red-monster`, "Red monster" is `red-monster-` and the digits. There
     are never two hyphens in a row: a double hyphen can join several names into one.
     """
-    plain = re.sub(r"[^a-z0-9._=]+", "-", text.lower()).strip("-.")[:length].rstrip("-.")
+    plain = re.sub(r"[^a-z0-9._=]+", "-", text.lower()).strip("-.")[:48].rstrip("-.")
     if plain and plain.replace("-", " ") == text:
         return plain
     return f"{plain or 'empty'}-{content_id(text)[:8]}"

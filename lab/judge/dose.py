@@ -11,19 +11,18 @@ from lab.judge.crossed import crossed
 __all__ = ["rises_with_weight"]
 
 
-def rises_with_weight(tables: Mapping[float, np.ndarray], level: float = 0.95) -> bool:
+def rises_with_weight(tables: Mapping[float, np.ndarray]) -> bool:
     r"""Say whether the mean rises from each weight to the next, beyond chance.
 
     The slope over weights is taken in every cell,
 
     .. math:: \beta_{sg} = \sum_w (w - \bar w) d_{sg}(w) / \sum_w (w - \bar w)^2
 
-    and its crossed interval must lie above 0.
+    and its crossed 95 % interval must lie above 0.
 
     Args:
         tables: Adapter minus base in the direction of training by adapter weight; at least two
             weights, all tables of one shape `(S, G)`.
-        level: Of the interval.
 
     Raises:
         ValueError: If there are fewer than two weights.
@@ -35,4 +34,4 @@ def rises_with_weight(tables: Mapping[float, np.ndarray], level: float = 0.95) -
     centred = weights - weights.mean()
     slope = np.tensordot(centred, stacked, axes=1) / np.square(centred).sum()
     rising = bool(np.all(np.diff(stacked.mean(axis=(1, 2))) > 0))
-    return rising and float(crossed(slope).interval(level)[0]) > 0
+    return rising and float(crossed(slope).interval()[0]) > 0

@@ -14,15 +14,16 @@ __all__ = ["ALL", "stream_shares"]
 
 ALL = "all"
 _NUM_DRAWS = 4000
+_LEVEL = 0.95
 
 
-def stream_shares(tables: Mapping[str, np.ndarray], level: float = 0.95) -> pd.DataFrame:
+def stream_shares(tables: Mapping[str, np.ndarray]) -> pd.DataFrame:
     r"""Return each stream's variance between trainings, and its share of their sum.
 
     In the table of stream i only this stream differs from training to training. Its variance is
     the component of the training seeds, and its share :math:`\sigma_i^2 / \sum_j \sigma_j^2` over
-    the single streams. The interval is generalised: with :math:`U` and :math:`V` chi-square on
-    :math:`S - 1` and :math:`(S - 1)(G - 1)` degrees of freedom,
+    the single streams. The 95 % interval is generalised: with :math:`U` and :math:`V` chi-square
+    on :math:`S - 1` and :math:`(S - 1)(G - 1)` degrees of freedom,
 
     .. math:: R_i = \max\left(0, \frac{SS_{S,i} / U_i - SS_{E,i} / V_i}{G}\right)
 
@@ -37,7 +38,6 @@ def stream_shares(tables: Mapping[str, np.ndarray], level: float = 0.95) -> pd.D
     Args:
         tables: Stream to values by training seed and generation seed, `(S, G)`, at least 2 of
             each; under `all`, where every stream differs.
-        level: Of the interval.
 
     Returns:
         A row per table: `stream`, `variance` (in squared units of the values), `share`,
@@ -58,7 +58,7 @@ def stream_shares(tables: Mapping[str, np.ndarray], level: float = 0.95) -> pd.D
     rows = []
     for name, table in tables.items():
         shares = pivots[name][drawn_total > 0] / drawn_total[drawn_total > 0]
-        tail = (1 - level) / 2
+        tail = (1 - _LEVEL) / 2
         low, high = np.quantile(shares, [tail, 1 - tail]) if len(shares) else (np.nan, np.nan)
         rows.append(
             {

@@ -70,7 +70,7 @@ class AutoencoderConfig:
     seed: int = 0
 
 
-def build_autoencoder(config: AutoencoderConfig, side_px: int = 64) -> AutoencoderKL:
+def build_autoencoder(config: AutoencoderConfig) -> AutoencoderKL:
     """Return an untrained autoencoder whose residual blocks begin as the identity."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
@@ -82,7 +82,7 @@ def build_autoencoder(config: AutoencoderConfig, side_px: int = 64) -> Autoencod
             latent_channels=config.latent_channels,
             norm_num_groups=4,
             mid_block_add_attention=False,
-            sample_size=side_px,
+            sample_size=64,
         )
     for module in autoencoder.modules():
         if type(module).__name__ == "ResnetBlock2D":

@@ -55,12 +55,6 @@ def _near(colour: tuple[int, int, int], generator: Generator, spread: float = 8)
     return np.clip(np.array(colour) + generator.normal(0, spread, 3), 0, 255).astype(np.float32)
 
 
-def _smooth_noise(generator: Generator, cells: int) -> np.ndarray:
-    """Return noise of about unit size that varies over `CANVAS_PX / cells` pixels."""
-    coarse = Image.fromarray(generator.normal(0, 1, (cells, cells)).astype(np.float32))
-    return np.asarray(coarse.resize((CANVAS_PX, CANVAS_PX), Image.Resampling.BICUBIC))
-
-
 def _blobs(generator: Generator, count: int, blur: float) -> np.ndarray:
     """Return a soft mask of flat ellipses in groups, like clouds: `(CANVAS_PX, CANVAS_PX, 1)`."""
     mask = Image.new("L", (CANVAS_PX, CANVAS_PX))

@@ -43,10 +43,10 @@ def average_into(averaged: nn.Module, current: nn.Module, decay: float, step: in
         torch._foreach_lerp_(list(averaged.parameters()), list(current.parameters()), share)
 
 
-def warmed_cosine(step: int, total_steps: int, warmup_steps: int, floor: float = 0.02) -> float:
-    """Return the share of the learning rate at a step: a linear rise, then half a cosine."""
+def warmed_cosine(step: int, total_steps: int, warmup_steps: int) -> float:
+    """Return the share of the learning rate at a step: a linear rise, half a cosine to 2 %."""
     rise = min(1.0, (step + 1) / max(1, warmup_steps))
-    return rise * max(floor, (1 + math.cos(math.pi * min(1.0, step / total_steps))) / 2)
+    return rise * max(0.02, (1 + math.cos(math.pi * min(1.0, step / total_steps))) / 2)
 
 
 def save_state(
