@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 
+from lab.core import roles
 from lab.core.project import PROJECT
 
 # From the ground up: a room imports from lower floors and from itself, never from its own floor.
@@ -309,4 +310,18 @@ def test_no_first_element_stands_for_a_sweep():
             if stands_for_all(node)
         ],
         "what all runs share is a field of lab.experiment.sweep.Sweep:",
+    )
+
+
+def test_roles_are_compared_by_their_names():
+    known = {*roles.RUN_ROLES, *roles.IMAGE_ROLES, *roles.EXAMPLE_ROLES, roles.SUMMARY}
+    refuse(
+        [
+            f"{module.at(node.lineno)}: {ast.unparse(node)}"
+            for module in modules().values()
+            for node in ast.walk(module.tree)
+            if isinstance(node, ast.Compare) and "role" in ast.unparse(node.left)
+            if known & {item.value for item in ast.walk(node) if isinstance(item, ast.Constant)}
+        ],
+        "use the names of lab.core.roles:",
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from lab.cli.browser import Browser
+from lab.core import roles
 from lab.core.errors import LabError
 from lab.experiment.schema import TrackingConfig
 from lab.record.sweep_folder import SweepFolder
@@ -109,7 +110,7 @@ def _chart_view(browser: Browser, address: str) -> Image.Image:
 
 def _sheet(sweep: SweepResults, prompt: str) -> Image.Image:
     """Draw the sheet of a prompt with at most eight columns, so that it can be read small."""
-    drawn = sweep.images[sweep.images["role"].isin(("arm", "placebo"))]
+    drawn = sweep.images[sweep.images["role"].isin(roles.RUN_ROLES)]
     asked = [claim["prompts"] for claim in sweep.record.claims.values()]
     first = [p for name in asked for p in sweep.record.prompts.get(name, [])]
     prompt = prompt or next(iter([*first, *drawn["prompt"]]), "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from lab.core import roles
 from lab.dataset.dataset import Dataset
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def draw_contact_sheet(dataset: Dataset, title: str) -> Image.Image:
         upper = top + place // columns * step_y
         image = fit_picture(Image.fromarray(dataset.load_image(example)), CELL_PX)
         sheet.paste(image, (left, upper))
-        caption = example.caption + (" (class)" if example.role == "class" else "")
+        caption = example.caption + (" (class)" if example.role == roles.CLASS else "")
         for line, text in enumerate(wrap_words(caption, font, CELL_PX, LINES)):
             draw.text((left, upper + CELL_PX + 3 + line * (FONT_PX + 3)), text, "black", font)
     return sheet

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from lab.core import roles
 from lab.core.seeds import array_generator
 
 __all__ = ["Drawing", "Entry", "Frame", "Picture", "PictureError", "draw_generator", "to_uint8"]
@@ -78,7 +79,7 @@ class Entry:
     name: str
     draw: Drawing
     fields: Mapping[str, str]
-    role: str = "instance"
+    role: str = roles.INSTANCE
     repeats: int = 1
     template: str | None = None
     rank: tuple[int, ...] = field(default=())

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from lab.core import roles
 from lab.experiment.schema import RunConfig
 
 __all__ = [
@@ -68,7 +69,7 @@ class Arm:
     label: str
     levels: dict[str, Any]
     name: str = ""
-    role: str = "arm"
+    role: str = roles.ARM
     others: dict[str, Any] = field(default_factory=dict)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lab.core import roles
 from lab.core.errors import unknown
 from lab.core.names import is_name
 from lab.core.settings import identity_of
@@ -47,7 +48,7 @@ def arm_mistakes(
             continue
         if "arm" in levels:
             found.append(f"{_ARMS}.{name} must not set arm: {name} is its name")
-        if levels.get("role") == "placebo":
+        if levels.get("role") == roles.PLACEBO:
             placebos.append(name)
         found += [
             f"{item} must be left out: arm {name} sets it"

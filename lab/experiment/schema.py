@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from lab.core import roles
 from lab.core.settings import (
     Rule,
     at_least,
@@ -245,7 +246,7 @@ class RunConfig:
     # The name of its arm in `hydra.sweeper.arms`; empty where arms are combinations of levels.
     arm: str = setting("", identity=False)
     # placebo: the same training on the base model's own images, drawn for the same captions.
-    role: str = setting("arm", one_of("arm", "placebo"), identity=False)
+    role: str = setting(roles.ARM, one_of(*roles.RUN_ROLES), identity=False)
     model: ModelConfig = field(default_factory=ModelConfig)
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     adapter: AdapterConfig = field(default_factory=AdapterConfig)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lab.core import roles
 from lab.core.errors import LabError, raise_if, unknown
 from lab.experiment.arms import ARM_NAME
 from lab.experiment.claim import ClaimConfig
@@ -46,7 +47,7 @@ def claim_arms(
         LabError: If a factor is not a column, or no arm has the levels.
     """
     wanted: dict[str, Any] = getattr(claim, setting)
-    rows = measurements[measurements["role"] == "arm"]
+    rows = measurements[measurements["role"] == roles.ARM]
     named = {"arm": ARM_NAME} if ARM_NAME in rows else {}
     raise_if(
         [
@@ -95,7 +96,7 @@ def twin_of(measurements: pd.DataFrame, name: str, claim: ClaimConfig, arm: str)
     if not claim.twin:
         return None
     twins = [label for label in claim_arms(measurements, name, claim, "twin") if label != arm]
-    rows = measurements[measurements["role"] == "arm"]
+    rows = measurements[measurements["role"] == roles.ARM]
     constant = rows.groupby("arm").nunique(dropna=False).max() == 1
     factors = [key for key in constant.index[constant] if key not in (*COLUMNS, ARM_NAME)]
     levels = rows.drop_duplicates("arm").set_index("arm")[factors].astype(str)
@@ -202,7 +203,7 @@ def _matched_values(measurements: pd.DataFrame, matched: Mapping[str, str]) -> p
     probes = sorted(set(matched.values()))
     rows = measurements[measurements["prompt"].isin(matched) & measurements["probe"].isin(probes)]
     # A ceiling prompt that several claims name stands there for each of them.
-    shared = rows["role"].eq("ceiling") & rows.duplicated([*IMAGE_KEYS, "probe"])
+    shared = rows["role"].eq(roles.CEILING) & rows.duplicated([*IMAGE_KEYS, "probe"])
     rows = rows[~shared]
     own = rows["probe"] == rows["prompt"].map(matched)
     signed = rows["value"] * np.where(own, 1.0, -1.0 / (len(probes) - 1))

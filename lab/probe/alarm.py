@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from lab.core import roles
 from lab.probe.shape import SHAPES
 
 __all__ = ["ALARMS", "false_alarms"]
@@ -37,7 +38,7 @@ def false_alarms(measurements: pd.DataFrame) -> pd.DataFrame:
         that raises no alarms), `false_alarm_rate` among those that could be read (NaN for a probe
         that raises none), and `nan_share` among all.
     """
-    base = measurements[measurements["role"] == "base"]
+    base = measurements[measurements["role"] == roles.BASE]
     base = base.drop_duplicates(["probe", "prompt", "generation_seed"])
     rows = {}
     for probe, images in base.groupby("probe", sort=False):

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from lab.core import roles
 from lab.core.errors import LabError
 from lab.core.files import read_json, write_json
 
@@ -75,7 +76,7 @@ class About(Document):
     train_seed: int
     levels: dict[str, Any] = field(default_factory=dict)
     output_id: str = ""
-    role: str = "arm"
+    role: str = roles.ARM
     dataset_hash: str = ""
     model_fingerprint: str = ""
     git_commit: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from lab.core import roles
 from lab.core.errors import LabError
 from lab.experiment.claim import ClaimConfig
 from lab.judge.dose_tables import dose_tables
@@ -30,7 +31,7 @@ def write_doses(sweep: SweepResults, claims: Mapping[str, ClaimConfig]) -> list[
     pictures = [sweep.folder / "figures" / f"dose.{kind}" for kind in ("svg", "png")]
     for path in (*tables, *pictures):
         path.unlink(missing_ok=True)
-    drawn = sweep.images[sweep.images["role"] == "arm"]
+    drawn = sweep.images[sweep.images["role"] == roles.ARM]
     if not sweep.has_steps and drawn["weight"].nunique() < 2:
         return []
     measured = sweep.step_measurements

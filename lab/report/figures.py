@@ -14,6 +14,7 @@ import pandas as pd
 from matplotlib.colors import Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
 
+from lab.core import roles
 from lab.core.errors import LabError, unknown
 from lab.record.tables import VERDICTS
 from lab.report.effects import seed_effects
@@ -109,9 +110,9 @@ def leak_map(
     _check(sweep, [arm], probes)
     shown = list(probes) or sweep.probes
     images = sweep.final_images
-    drawn = images[(images["arm"] == arm) & (images["role"] != "training")]
+    drawn = images[(images["arm"] == arm) & (images["role"] != roles.TRAINING)]
     drawn = drawn[drawn["weight"] == 1]
-    base = sweep.controls[(sweep.controls["arm"] == arm) & (sweep.controls["role"] == "base")]
+    base = sweep.controls[(sweep.controls["arm"] == arm) & (sweep.controls["role"] == roles.BASE)]
     order = list(dict.fromkeys(drawn["prompt"]))
     shift = drawn.groupby("prompt")[shown].mean() - base.groupby("prompt")[shown].mean()
     spread = base[shown].std().replace(0, np.nan)
@@ -140,11 +141,11 @@ def dose_curve(sweep: SweepResults, probe: str, prompt_set: str) -> tuple[Figure
     if prompt_set not in prompts:
         raise LabError(unknown("prompt set", prompt_set, prompts))
     images = sweep.final_images[sweep.final_images["prompt_set"] == prompt_set]
-    drawn = images[images["role"].isin(["arm", "placebo"])]
+    drawn = images[images["role"].isin(roles.RUN_ROLES)]
     keys = ["arm", "train_seed", "weight"]
     frame = drawn.groupby(keys, sort=False)[probe].mean().rename("value").reset_index()
     base = sweep.controls[
-        (sweep.controls["role"] == "base") & (sweep.controls["prompt_set"] == prompt_set)
+        (sweep.controls["role"] == roles.BASE) & (sweep.controls["prompt_set"] == prompt_set)
     ]
     zero = base.groupby("arm")[probe].mean()
     starts = frame.drop_duplicates(["arm", "train_seed"]).assign(weight=0.0)

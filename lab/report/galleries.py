@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
+from lab.core import roles
 from lab.core.drawing import fit_picture
 from lab.core.errors import LabError, unknown
 from lab.report.sheets import arrange, read_if_there, sample_rows, step_rows
@@ -71,7 +72,7 @@ def contact_figure(sweep: SweepResults, arm: str, most: int = 64) -> tuple[Figur
     """
     if arm not in sweep.arms:
         raise LabError(unknown("arm", arm, sweep.arms))
-    own = sweep.images[(sweep.images["role"] == "training") & (sweep.images["arm"] == arm)]
+    own = sweep.images[(sweep.images["role"] == roles.TRAINING) & (sweep.images["arm"] == arm)]
     if own.empty:
         raise LabError(f"{sweep.name}: the training images of {arm} were not recorded")
     count = min(len(own), most)

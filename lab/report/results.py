@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from lab.core import roles
 from lab.core.errors import LabError
 from lab.core.files import write_bytes
 from lab.core.project import list_experiments
@@ -104,13 +105,13 @@ def _facts(sweep: SweepFolder, record: SweepRecord, verdicts: pd.DataFrame) -> l
     runs = [sweep.output(run) for run in record.runs if run.status == "DONE"]
     about = [found for run in runs if (found := run.about)]
     computed = sum(done.seconds for run in runs if (done := run.done))
-    roles = [arm.get("role", "arm") for arm in record.arms]
-    num_placebos = roles.count("placebo")
+    played = [arm.get("role", roles.ARM) for arm in record.arms]
+    num_placebos = played.count(roles.PLACEBO)
     placebo = " and a placebo" if num_placebos else ""
     train, generation = verdicts["num_train_seeds"].max(), verdicts["num_generation_seeds"].max()
     return [
         f"- command: `make sweep EXP={record.experiment}`",
-        f"- {len(roles) - num_placebos} arms{placebo} x {train} training seeds x {generation} "
+        f"- {len(played) - num_placebos} arms{placebo} x {train} training seeds x {generation} "
         f"generation seeds; {len(runs)} of {len(record.runs)} runs done",
         f"- wall time {_minutes(_seconds_between(record))}; the runs took {_minutes(computed)} "
         "one after the other",

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from lab.core import roles
 from lab.core.names import file_name
 from lab.core.pixels import read_pixels
 from lab.report.grid import Grid, draw_grid
@@ -39,7 +40,7 @@ def write_sheets(sweep: SweepResults) -> list[Path]:
     """
     folder = sweep.folder / "sheets"
     folder.mkdir(exist_ok=True)
-    samples = sweep.images[sweep.images["role"].isin(["arm", "placebo"])]
+    samples = sweep.images[sweep.images["role"].isin(roles.RUN_ROLES)]
     written: list[Path] = []
 
     def save(sheet: Image.Image, *parts: str) -> None:
@@ -130,11 +131,11 @@ def _shown(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the base models' images of a prompt, and the arms' in the order of the experiment."""
     shown = images[(images["prompt_set"] == prompt_set) & (images["prompt"] == prompt)]
-    arms = shown[shown["role"].isin(["arm", "placebo"]) & (shown["weight"] == weight)]
+    arms = shown[shown["role"].isin(roles.RUN_ROLES) & (shown["weight"] == weight)]
     order = {label: index for index, label in enumerate(sweep.arms)}
     arms = arms.assign(place=arms["arm"].map(order).fillna(len(order)))
     arms = arms.sort_values(["place", "train_seed", "step"], kind="stable")
-    base = shown[shown["role"] == "base"]
+    base = shown[shown["role"] == roles.BASE]
     names = sweep.record.base_models()
     base = base.assign(
         row=base["baseline"].map(names), place=base["baseline"].map(list(names).index)

@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from lab.core import roles
 from lab.core.files import write_frame
 from lab.core.names import file_name
 from lab.experiment.schema import StreamConfig
@@ -34,7 +35,7 @@ def free_streams(sweep: SweepResults) -> dict[str, str]:
     Returns:
         Arm label to stream; empty unless two arms free one stream each.
     """
-    runs = sweep.runs[sweep.runs["role"] == "arm"].drop_duplicates("arm")
+    runs = sweep.runs[sweep.runs["role"] == roles.ARM].drop_duplicates("arm")
     found: dict[str, str] = {}
     for _, run in runs.iterrows():
         idle = not (run.get("train.caption_dropout") or run.get("adapter.dropout"))
@@ -60,7 +61,9 @@ def variance_table(sweep: SweepResults) -> pd.DataFrame:
     """
     arms = free_streams(sweep)
     images = sweep.final_images
-    drawn = images[(images["role"] == "arm") & (images["weight"] == 1) & images["arm"].isin(arms)]
+    drawn = images[
+        (images["role"] == roles.ARM) & (images["weight"] == 1) & images["arm"].isin(arms)
+    ]
     keys = ["prompt_set", "arm", "train_seed", "generation_seed"]
     # A mean over prompts of which one could not be read would compare different prompts.
     cells = drawn.groupby(keys, sort=False)[sweep.probes].agg(_strict_mean)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lab.core import roles
 from lab.core.pixels import read_pixels
 from lab.probe.copying import copied_share
 from lab.probe.diversity import COLUMNS as DIVERSITY_COLUMNS
@@ -54,7 +55,7 @@ def model_measurements(
         return pd.DataFrame()
     rows = pd.concat(tables, ignore_index=True).assign(generation_seed=0, weight=1.0)
     base = rows.drop_duplicates(["arm", "prompt_set", "prompt", "probe"])
-    base = base.assign(role="base", train_seed=np.nan, value=0.0)
+    base = base.assign(role=roles.BASE, train_seed=np.nan, value=0.0)
     return pd.concat([rows, base], ignore_index=True)
 
 

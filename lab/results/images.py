@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from lab.core import roles
 from lab.core.errors import LabError
 from lab.experiment.arms import ARM_NAME, Arm, recorded_arms, same_others
 from lab.record.documents import SweepRecord
@@ -103,14 +104,16 @@ def _placebo_images(folder: SweepFolder, record: SweepRecord, runs: pd.DataFrame
     if table.empty or runs.empty:
         return pd.DataFrame()
     run = [key for key in ("run_id", "output_id") if key in table]
-    placebos = runs.loc[runs["role"] == "placebo", [*run, "arm", "baseline", "train_seed"]]
+    placebos = runs.loc[runs["role"] == roles.PLACEBO, [*run, "arm", "baseline", "train_seed"]]
     table = table.merge(placebos.rename(columns={"arm": "placebo"}), on=run)
-    table = _arms(runs[runs["role"] == "arm"], ["dataset_hash"]).merge(table, on="dataset_hash")
+    table = _arms(runs[runs["role"] == roles.ARM], ["dataset_hash"]).merge(
+        table, on="dataset_hash"
+    )
     arms = _arms_by_label(record)
     pairs = zip(table["arm"], table["placebo"], strict=True)
     controlled = [same_others(arms[arm], arms[placebo]) for arm, placebo in pairs]
     table = table[controlled]
-    return table.assign(path=_paths(folder, table), role="placebo")
+    return table.assign(path=_paths(folder, table), role=roles.PLACEBO)
 
 
 def _arms_by_label(record: SweepRecord) -> dict[str, Arm]:
@@ -138,7 +141,7 @@ def _training_images(folder: SweepFolder, runs: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame()
     table = table.assign(
         path=_paths(folder, table),
-        role="training",
+        role=roles.TRAINING,
         prompt=table["caption"],
         generation_seed=table["image_index"],
     )

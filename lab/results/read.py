@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from lab.core import roles
 from lab.core.names import flatten
 from lab.record.documents import About, Checks, RunEntry, SweepRecord
 from lab.record.run_folder import OutputFolder
@@ -56,7 +57,7 @@ class Recorded:
     @property
     def role(self) -> str:
         """`arm` or `placebo`."""
-        return self.about.role if self.about else "arm"
+        return self.about.role if self.about else roles.ARM
 
     @property
     def keys(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from lab.core import roles
 from lab.experiment.claim import ClaimConfig
 from lab.record.documents import SweepRecord
 from lab.record.sweep_folder import open_folder
@@ -136,8 +137,8 @@ class SweepResults:
     def full_weight_images(self) -> pd.DataFrame:
         """The final images at adapter weight 1, and the base model's."""
         images = self.final_images
-        full = (images["weight"] == 1) & images["role"].isin(("arm", "placebo"))
-        return images[full | (images["role"] == "base")]
+        full = (images["weight"] == 1) & images["role"].isin(roles.RUN_ROLES)
+        return images[full | (images["role"] == roles.BASE)]
 
     @cached_property
     def measurements(self) -> pd.DataFrame:
@@ -164,11 +165,11 @@ class SweepResults:
         """
         if NEAREST not in self.probes:
             return pd.DataFrame()
-        placebos = self.controls[self.controls["role"] == "placebo"]
-        own = self.final_images[self.final_images["role"] == "arm"]
+        placebos = self.controls[self.controls["role"] == roles.PLACEBO]
+        own = self.final_images[self.final_images["role"] == roles.ARM]
         drawn = pd.concat([own, placebos]) if len(placebos) else own
         drawn = drawn[drawn["weight"] == 1]
-        return copied_shares(drawn, self.controls[self.controls["role"] == "base"])
+        return copied_shares(drawn, self.controls[self.controls["role"] == roles.BASE])
 
     @cached_property
     def step_measurements(self) -> pd.DataFrame:
@@ -176,7 +177,7 @@ class SweepResults:
         return self._tidy(self.images) if self.has_steps else self.measurements
 
     def _tidy(self, images: pd.DataFrame) -> pd.DataFrame:
-        own = images[images["role"].isin(("arm", "training"))]
+        own = images[images["role"].isin((roles.ARM, roles.TRAINING))]
         rows = pd.concat([own, self.controls], ignore_index=True)
         keys = [column for column in rows if column not in {*self.probes, "path"}]
         return rows.melt(id_vars=keys, value_vars=self.probes, var_name="probe")

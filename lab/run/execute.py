@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import groupby
 
+from lab.core import roles
 from lab.dataset import Dataset
 from lab.display.progress import Progress, counter
 from lab.method.kinds import attach
@@ -103,7 +104,7 @@ def _train(run: PlannedRun, adapter: Method, dataset: Dataset, progress: Progres
             adapter.save(folder.snapshot(step), provenance | {"step": step})
 
     progress.stage(run.name, "train", until)
-    instances = encode_examples(adapter.base, dataset, "instance")
+    instances = encode_examples(adapter.base, dataset, roles.INSTANCE)
     prior = prior_examples(run, adapter.base, dataset)
     task = TrainingTask(instances, prior, config.train, config.seed, until)
     watch = Watch(lambda done, **figures: progress.advance(run.name, done, **figures), keep)
@@ -158,7 +159,7 @@ def _read_model(run: PlannedRun, adapter: Method, dataset: Dataset) -> None:
     """Measure what needs the adapter on its base and no image: functional drift, binding."""
     prompts = run.config.experiment.each_prompt
     drift = measure_drift(adapter, prompts, run.config.model.resolution_px)
-    binding = measure_binding(adapter, encode_examples(adapter.base, dataset, "instance"))
+    binding = measure_binding(adapter, encode_examples(adapter.base, dataset, roles.INSTANCE))
     DRIFT.write_frame(run.output.path, drift)
     BINDING.write_frame(run.output.path, binding)
 

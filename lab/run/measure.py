@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from lab.core import roles
 from lab.core.pixels import read_pixels
 from lab.dataset import Dataset
 from lab.experiment.schema import ProbeConfig
@@ -25,7 +26,7 @@ BATCH = 64  # images held in memory at a time
 
 def reference_of(dataset: Dataset) -> Reference:
     """Return the training set as the probes compare with it: images of the first one's size."""
-    chosen = [item for item in dataset.examples if item.role == "instance"]
+    chosen = [item for item in dataset.examples if item.role == roles.INSTANCE]
     size = (chosen[0].height_px, chosen[0].width_px)
     chosen = [item for item in chosen if (item.height_px, item.width_px) == size]
     images = np.stack([dataset.load_image(item) for item in chosen])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lab.core import roles
 from lab.core.errors import LabError, unknown
 from lab.core.project import PROJECT
 from lab.core.settings import find_mistakes
@@ -57,7 +58,7 @@ def _probe_mistakes(config: RunConfig) -> list[str]:
 
 def prior_mistakes(config: RunConfig, dataset: Dataset) -> list[str]:
     """Say when prior preservation is asked for and there is no image to preserve."""
-    own = any(example.role == "class" for example in dataset.examples)
+    own = any(example.role == roles.CLASS for example in dataset.examples)
     if config.train.prior_weight == 0 or own or config.train.prior_prompts:
         return []
     return [

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lab.core import roles
 from lab.dataset import Dataset, find_made, make_dataset
 from lab.dataset.picture import Entry, Frame, Picture
 from lab.experiment.schema import RunConfig, TagConfig
@@ -61,7 +62,7 @@ def _drawn(original: Dataset, draw: Draw) -> dict[int, np.ndarray]:
     """Return the base model's picture for each image but the class images, by its number."""
     by_caption: dict[str, list[int]] = {}
     for index, example in enumerate(original.examples):
-        if example.role != "class":
+        if example.role != roles.CLASS:
             by_caption.setdefault(example.caption, []).append(index)
     drawn: dict[int, np.ndarray] = {}
     for caption, numbers in by_caption.items():

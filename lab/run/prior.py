@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab.core import roles
 from lab.core.pixels import read_pixels
 from lab.dataset import Dataset
 from lab.run.spec import PlannedRun
@@ -61,7 +62,7 @@ def prior_examples(run: PlannedRun, base: Base, dataset: Dataset) -> TrainingSet
     from lab.train.examples import encode_examples
 
     drawn = [(read_pixels(_folder(run) / item.file), item.prompt) for item in _requests(run)]
-    return encode_examples(base, dataset, "class", drawn)
+    return encode_examples(base, dataset, roles.CLASS, drawn)
 
 
 def _requests(run: PlannedRun) -> list[ImageRequest]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from lab.core import roles
 from lab.core.identity import content_id
 from lab.core.names import flatten
 from lab.core.project import PROJECT
@@ -119,7 +120,7 @@ def find_training_set(config: RunConfig) -> Dataset | None:
     """Return what a run is trained on, None where that is not built; no image is opened."""
     root = Places.of(config.paths).datasets
     found = find_dataset(config.dataset, config.model.resolution_px, root, project=PROJECT)
-    if found is None or config.role == "arm":
+    if found is None or config.role == roles.ARM:
         return found
     return find_placebo(config, found, model_fingerprint(config))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lab.core import roles
 from lab.core.identity import content_id
 from lab.core.names import slug
 from lab.core.settings import identity_of
@@ -54,8 +55,8 @@ class ImageRequest:
     def role(self) -> str:
         """`arm`, `base` or `ceiling`."""
         if self.claim:
-            return "ceiling"
-        return "base" if self.weight == BASE_WEIGHT else "arm"
+            return roles.CEILING
+        return roles.BASE if self.weight == BASE_WEIGHT else roles.ARM
 
     @property
     def row(self) -> dict[str, Any]:

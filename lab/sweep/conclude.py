@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab.core import roles
 from lab.core.errors import LabError
 from lab.core.files import write_bytes
 from lab.experiment.claim import ClaimConfig
@@ -185,6 +186,6 @@ def print_conclusion(folder: Path) -> None:
         print_verdicts(sweep.verdicts)
         return
     shown = [name for name in sweep.probes if sweep.images[name].notna().any()]
-    drawn = sweep.final_images[sweep.final_images["role"] != "training"]
+    drawn = sweep.final_images[sweep.final_images["role"] != roles.TRAINING]
     means = drawn.groupby(["arm", "prompt_set"], sort=False)[shown].mean().reset_index()
     print_table(means, "probe means by arm and prompt set")

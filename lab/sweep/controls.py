@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Sequence
 from typing import Any
 
+from lab.core import roles
 from lab.core.names import file_name
 from lab.dataset import Dataset
 from lab.record.tables import BASE_IMAGES, PLACEBO_IMAGES, TRAINING_IMAGES
@@ -63,11 +64,11 @@ def _placebo_rows(finished: Finished) -> list[dict[str, Any]]:
             **item.row,
             "file": str((run.folder.path / item.file).relative_to(finished.places.root)),
         }
-        for run in finished.done("placebo")
+        for run in finished.done(roles.PLACEBO)
         for item in run_requests(run.config)
         if item.step == run.config.train.num_steps
     ]
-    arms = [run for run in finished.planned if run.run.arm.role == "arm"]
+    arms = [run for run in finished.planned if run.run.arm.role == roles.ARM]
     return _beside_each(finished, unique_datasets(arms), drawn) if drawn else []
 
 
@@ -87,7 +88,7 @@ def _training_rows(finished: Finished) -> list[dict[str, Any]]:
     root, probe = finished.places.root, finished.sweep.probe
     rows: list[dict[str, Any]] = []
     for dataset in finished.datasets:
-        chosen = [item for item in dataset.examples if item.role == "instance"]
+        chosen = [item for item in dataset.examples if item.role == roles.INSTANCE]
         own = [
             {"dataset_hash": dataset.content_hash, "image_index": index, "caption": item.caption,
              "file": str(item.path.relative_to(root))}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lab.core import roles
 from lab.core.errors import LabError, raise_if
 from lab.core.project import PROJECT
 from lab.dataset import Dataset, resolve_dataset
@@ -54,7 +55,7 @@ def prepare(sweep: Sweep, resident: ResidentBase) -> list[PlannedRun]:
 def _training_set(run: Run, original: Dataset, resident: ResidentBase) -> Dataset:
     """Return what a run is trained on: its dataset, or the placebo of it."""
     config = run.config
-    if config.role == "arm":
+    if config.role == roles.ARM:
         return original
     return find_training_set(config) or _placebo(config, original, resident)
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from lab.core import roles
 from lab.core.names import flatten
 from lab.record.documents import About, Checks, SweepRecord
 from lab.record.places import Places
@@ -148,8 +149,8 @@ def base_contents(folder: SweepFolder, runs: Path, record: SweepRecord) -> list[
         content = Content(keys[baseline], f"{names[baseline]}, no adapter", start)
         drawn = image_rows(rows[baseline], runs)
         pairs = zip(drawn, rows[baseline], strict=True)
-        images = [image for image, row in pairs if row["role"] == "base"]
-        content.tags = {"lab.role": "base"}
+        images = [image for image, row in pairs if row["role"] == roles.BASE]
+        content.tags = {"lab.role": roles.BASE}
         content.points, content.pictures = probe_means(images), pictures_of(images)
         content.images = _files_of(drawn)
         content.digest = _digest(content)
@@ -169,9 +170,9 @@ def experiment_content(
     """Read what belongs to the sweep as a whole: report, sheets, tables."""
     begun = datetime.fromisoformat(record.started).timestamp()
     ended = datetime.fromisoformat(record.finished).timestamp()
-    tags = {"lab.role": "summary", "mlflow.note.content": note}
+    tags = {"lab.role": roles.SUMMARY, "mlflow.note.content": note}
     tags["mlflow.source.git.commit"] = record.git_commit
-    content = Content("summary", "summary", begun, max(ended - begun, 0.0))
+    content = Content(roles.SUMMARY, roles.SUMMARY, begun, max(ended - begun, 0.0))
     content.tags, content.files, content.tables = tags, folder.files(), tables
     rows = read_table(folder.path / TRAINING_IMAGES.file)
     taught = [folder.path.parent / row["file"] for row in rows]

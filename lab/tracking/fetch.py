@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab.core import roles
 from lab.core.errors import LabError, unknown
 from lab.record.run_folder import TRAINING_FILES, RunFolder
 from lab.tracking.archive import ARCHIVE, unpack_images
@@ -54,7 +55,7 @@ def fetch_experiment(name: str, uri: str, runs: Path) -> None:
                         "it must be a single file name"
                     )
             home = runs / name
-            if tags.get("lab.role") in ("summary", "base"):
+            if tags.get("lab.role") in (roles.SUMMARY, roles.BASE):
                 _download(client, run.info.run_id, home, home, runs)
             else:
                 trained = home / key.removesuffix(f"-{output}")

@@ -24,6 +24,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from lab.core import roles
 from lab.record.documents import SweepRecord
 from lab.tracking.content import Content, base_keys, run_key
 from lab.tracking.samples import image_key, step_key
@@ -123,7 +124,7 @@ def run_order(record: SweepRecord) -> dict[str, str]:
     arms = {arm["label"]: place for place, arm in enumerate(record.arms)}
     runs = sorted(record.runs, key=lambda run: (run.train_seed, arms.get(run.arm, len(arms))))
     keys = [*base_keys(record).values(), *(run_key(run.run_id, run.output_id) for run in runs)]
-    listed = [*reversed(keys[:_RUNS_DRAWN]), *keys[_RUNS_DRAWN:], "summary"]
+    listed = [*reversed(keys[:_RUNS_DRAWN]), *keys[_RUNS_DRAWN:], roles.SUMMARY]
     return {key: f"{place:05d}" for place, key in enumerate(listed)}
 
 

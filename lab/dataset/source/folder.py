@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab.core import roles
 from lab.core.errors import LabError, raise_if
 from lab.core.settings import at_least, not_empty, setting
 from lab.dataset.colours import is_colour
@@ -98,8 +99,8 @@ class FolderSource:
         kohya = _KOHYA.fullmatch(path.parent.name)
         if kohya or path.parent != folder:
             fields["folder"] = kohya.group(2) if kohya else path.parent.name
-        role = str(row.get("role", "instance"))
-        if role not in ("instance", "class"):
+        role = str(row.get("role", roles.INSTANCE))
+        if role not in roles.EXAMPLE_ROLES:
             raise LabError(f"{path}: role must be instance or class, got {role!r}")
         drawing = ImageFile(path, row.get("mask_path"), self.transparent_on, self.max_upscale)
         return Entry(str(path), drawing, fields, role=role, repeats=_repeats(path, row))

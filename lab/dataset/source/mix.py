@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from lab.core import roles
 from lab.core.errors import LabError, raise_if
 from lab.core.settings import build_from_mapping, more_than, not_empty, one_of, setting
 from lab.dataset.picture import Entry
@@ -24,7 +25,7 @@ class PartConfig:
     # Share of the examples that a training run sees, relative to the other parts'.
     weight: float = setting(1.0, more_than(0))
     # class: regularisation images, which show what the class word means without the trigger.
-    role: str = setting("instance", one_of("instance", "class"))
+    role: str = setting(roles.INSTANCE, one_of(*roles.EXAMPLE_ROLES))
     # A caption template of its own; null follows the tag policy.
     template: str | None = setting(None, not_empty())
 
@@ -130,7 +131,7 @@ class Mixture:
         return [
             replace(
                 entry,
-                role=part.role if part.role == "class" else entry.role,
+                role=part.role if part.role == roles.CLASS else entry.role,
                 repeats=entry.repeats * repeats,
                 template=part.template or entry.template,
                 rank=(index, *entry.rank),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from lab.core import roles
 from lab.probe import PROBES
 from lab.report.effects import seed_effects, unasked_effects
 from lab.report.instruments import Instrument, instruments
@@ -82,8 +83,8 @@ def _probe(name: str) -> dict[str, str]:
 
 def _arms(sweep: SweepResults, pictures: Pictures) -> list[dict[str, Any]]:
     """Return each arm with its levels and its training images."""
-    roles = sweep.runs.drop_duplicates("arm").set_index("arm")["role"]
-    training = sweep.images[sweep.images["role"] == "training"]
+    role_of = sweep.runs.drop_duplicates("arm").set_index("arm")["role"]
+    training = sweep.images[sweep.images["role"] == roles.TRAINING]
     baselines, compared = list(sweep.record.base_models()), sweep.record.baseline_of_arms()
     arms = []
     for arm in sweep.record.arms:
@@ -95,7 +96,7 @@ def _arms(sweep: SweepResults, pictures: Pictures) -> list[dict[str, Any]]:
         arms.append(
             {
                 "label": arm["label"],
-                "role": str(roles.get(arm["label"], "arm")),
+                "role": str(role_of.get(arm["label"], roles.ARM)),
                 "baseline": baselines.index(compared[arm["label"]]),
                 "levels": {key: str(level) for key, level in arm.get("levels", {}).items()},
                 "training": [item for item in shown if item["picture"] is not None],
@@ -174,7 +175,7 @@ def _images(sweep: SweepResults, pictures: Pictures) -> list[dict[str, Any]]:
     baselines = list(sweep.record.base_models())
     runs = {_output(row): number for number, row in enumerate(sweep.runs.to_dict("records"))}
     final = set(sweep.final_images.index)
-    for index, row in sweep.images[sweep.images["role"] != "training"].iterrows():
+    for index, row in sweep.images[sweep.images["role"] != roles.TRAINING].iterrows():
         picture = pictures.number(row["path"])
         if picture is None:
             continue
@@ -191,7 +192,7 @@ def _images(sweep: SweepResults, pictures: Pictures) -> list[dict[str, Any]]:
             "file": row["file"],
             "values": values,
         }
-        if row["role"] in ("arm", "placebo"):
+        if row["role"] in roles.RUN_ROLES:
             entry |= {
                 "arm": sweep.arms.index(row["arm"]),
                 "run": runs[_output(row)],
