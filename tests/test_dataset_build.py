@@ -9,11 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from lab.core.drawing import fit_picture
 from lab.core.errors import LabError
 from lab.core.identity import array_hash
+from lab.core.pixels import read_pixels
 from lab.dataset import build as build_module
 from lab.dataset import dataset_mistakes, find_dataset, resolve_dataset, show_dataset
+from lab.dataset.contact_sheet import CELL_PX
 from lab.experiment.schema import DatasetConfig, TagConfig
 
 PROJECT = Path(__file__).parents[1]
@@ -56,7 +60,12 @@ def test_a_built_set_holds_images_side_cars_metadata_card_and_sheet(tmp_path):
         assert example.path.with_suffix(".txt").read_text().strip() == example.caption
         assert (row["file_name"], row["text"]) == (example.path.name, example.caption)
     assert "red monster" in (dataset.folder / "README.md").read_text()
-    assert dataset.contact_sheet.is_file()
+    sheet = read_pixels(dataset.contact_sheet)
+    for example in dataset.examples:
+        large = np.asarray(fit_picture(Image.fromarray(dataset.load_image(example)), CELL_PX))
+        windows = np.lib.stride_tricks.sliding_window_view(sheet, large.shape)[:, :, 0]
+        starts = np.argwhere((windows[:, :, 0, 0] == large[0, 0]).all(axis=-1))
+        assert any(np.array_equal(windows[y, x], large) for y, x in starts)
 
 
 def test_a_set_is_built_once_and_found_again(tmp_path):
@@ -98,6 +107,7 @@ def test_another_process_gives_the_same_set(tmp_path):
     here = resolve(config, tmp_path / "here").content_hash
     code = f"""
 from pathlib import Path
+from lab.dataset.contact_sheet import CELL_PX
 from lab.experiment.schema import DatasetConfig, TagConfig
 from lab.dataset import resolve_dataset
 config = DatasetConfig(source={config.source!r}, transforms={config.transforms!r},

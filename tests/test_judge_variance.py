@@ -119,7 +119,9 @@ def test_the_table_and_the_figure_are_written(tmp_path):
     write_variance(sweep)
     written = pd.read_csv(tmp_path / "variance.csv")
     assert written["share"].tolist() == pytest.approx(table["share"].tolist())
-    assert (tmp_path / "figures" / "variance-trigger.svg").is_file()
+    drawn = (tmp_path / "figures" / "variance-trigger.svg").read_text(encoding="utf-8")
+    words = ("Noise between trainings by random stream, trigger prompts", "sharp", "adapter")
+    assert all(f">{word}</text>" in drawn for word in words)
     (shown,) = variance_instruments(replace(sweep, variances=written))
     shares = written.set_index("stream")["share"]
     expected = shares[["adapter", "noise"]].to_dict()
@@ -128,6 +130,19 @@ def test_the_table_and_the_figure_are_written(tmp_path):
     write_variance(sweep_of(tmp_path, {"plain": STREAMS}))
     assert not list(tmp_path.glob("variance.csv"))
     assert not list((tmp_path / "figures").glob("variance-*"))
+
+
+def test_the_bars_are_the_streams_shares(tmp_path):
+    sweep = sweep_of(tmp_path, ARMS)
+    figure, frame = variance_bars(replace(sweep, variances=variance_table(sweep)), "trigger")
+    axes = figure.axes[0]
+    assert frame["stream"].tolist() == ["adapter", "noise"]  # not their sum
+    assert [bars.get_label() for bars in axes.containers] == ["adapter", "noise"]
+    assert [bars[0].get_width() for bars in axes.containers] == frame["share"].tolist()
+    intervals = [lines.get_segments()[0][:, 0].tolist() for lines in axes.collections]
+    assert intervals == frame[["share_low", "share_high"]].to_numpy().tolist()
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["sharp"]
+    assert [text.get_text() for text in axes.get_legend().texts] == ["adapter", "noise"]
 
 
 def test_a_sweep_without_such_arms_has_no_figure():

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 
 from lab.record.tables import CONFUSION
 from lab.report.confusion import confusion_matrices, write_confusions
@@ -35,6 +34,8 @@ def test_a_sweep_shows_the_matrices_of_its_claims_and_no_others(make_sweep_folde
     assert table.table.equals(matrix)
     figures = {path.name for path in (folder.path / "figures").glob("confusion-*")}
     assert figures == {"confusion-colour.svg", "confusion-colour.png"}
+    drawn = (folder.path / "figures" / "confusion-colour.svg").read_text(encoding="utf-8")
+    assert all(f">{word}</text>" in drawn for word in matrix.index)
 
     record.write(folder.path)
     write_confusions(open_sweep(folder.name, folder.root))
@@ -55,9 +56,11 @@ def test_numbers_of_cells_stay_words_in_the_table(make_sweep_folder):
 def test_the_figure_names_what_was_drawn_and_what_was_read():
     matrix = pd.DataFrame([[0.9, 0.1], [0.0, 1.0]], index=["yes", "no"], columns=["yes", "no"])
     figure, table = confusion_figure(matrix, "image_colour")
-    assert isinstance(figure, Figure)
     assert table.equals(matrix)
     axes = figure.axes[0]
     assert axes.get_title(loc="left") == "What is read as what: image colour"
     assert [label.get_text() for label in axes.get_yticklabels()] == ["yes", "no"]
-    assert {text.get_text() for text in axes.texts} == {"0.9", "0.1", "0", "1"}
+    cells = {text.get_position()[::-1]: text.get_text() for text in axes.texts}
+    assert cells == {(0, 0): "0.9", (0, 1): "0.1", (1, 0): "0", (1, 1): "1"}
+    assert axes.get_ylabel() == "drawn"
+    assert axes.get_xlabel() == "read as, share of pictures"

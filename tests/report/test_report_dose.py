@@ -4,12 +4,14 @@ import json
 import re
 
 import pytest
+from PIL import Image
 
 from lab.core.errors import LabError
 from lab.experiment.claim import ClaimConfig
 from lab.report.curves import learning_curves
 from lab.report.dose import write_doses
 from lab.report.page import write_page
+from lab.report.style import arm_colours
 from lab.results.sweep import open_sweep
 
 
@@ -33,8 +35,11 @@ def test_tables_and_figure_lie_in_the_sweeps_folder(dosed):
     colour = sweep.onsets.set_index("claim").loc["colour_bound"]
     assert 30 < colour["onset_step"] < 150  # the drawn monsters turn at a dose of a quarter
     assert colour["num_reached"] == colour["num_train_seeds"] == 3
-    assert (dosed.path / "figures" / "dose.svg").stat().st_size > 1000
-    assert (dosed.path / "figures" / "dose.png").is_file()
+    drawn = (dosed.path / "figures" / "dose.svg").read_text(encoding="utf-8")
+    words = ["colour_bound", "white_background", "training step", "learning index", *sweep.arms]
+    assert all(f">{word}</text>" in drawn for word in words)
+    with Image.open(dosed.path / "figures" / "dose.png") as picture:
+        assert picture.size == (960, 432)  # two panels
 
 
 def test_the_figure_shows_the_curves_at_weight_one(dosed):
@@ -44,6 +49,16 @@ def test_the_figure_shows_the_curves_at_weight_one(dosed):
     assert [axes.get_title(loc="left") for axes in figure.axes] == list(
         dict.fromkeys(frame["claim"])
     )
+    colours = arm_colours(sweep.arms)
+    for panel, claim in zip(figure.axes, dict.fromkeys(frame["claim"]), strict=True):
+        assert panel.get_xlabel() == "training step"
+        for arm, own in frame[frame["claim"] == claim].groupby("arm"):
+            curve, *_ = [line for line in panel.lines if line.get_color() == colours[arm]]
+            assert list(curve.get_xdata()) == [0, *own["step"]]
+            assert list(curve.get_ydata()) == [0, *own["learning_index"]]
+        onsets = [line.get_xdata()[0] for line in panel.lines if line.get_marker() == "D"]
+        known = sweep.onsets[sweep.onsets["claim"] == claim]["onset_step"].dropna()
+        assert onsets == known.tolist()
     # An arm of which the first claim does not speak is named, too.
     assert [text.get_text() for text in figure.legends[0].texts] == sweep.arms
 

@@ -1,6 +1,5 @@
 """Drift, binding, diversity, copying and false alarms as frames, tables and figures."""
 
-import pandas as pd
 import pytest
 
 from lab.core.names import file_name
@@ -12,6 +11,7 @@ from lab.report.instruments import (
 )
 from lab.results.sweep import open_sweep
 
+COLOURS = ("red", "green", "blue")
 PLAIN, COLOURED = "template=monster", "template={colour} monster"
 
 
@@ -57,7 +57,10 @@ def test_tables_and_figures_are_those_that_were_measured(sweep, tmp_path):
         f"Functional drift: {COLOURED}",
         f"Binding by caption swap: {COLOURED}",
     ]
-    assert all(isinstance(item.table, pd.DataFrame) for item in instruments(sweep))
+    tables = [item.table for item in instruments(sweep)]
+    assert tables[1].loc["monster", 875] == pytest.approx(0.875 * 2)
+    assert list(tables[2]) == list(tables[2].index) == [f"{c} monster" for c in COLOURS]
+    assert tables[2].loc["red monster", "blue monster"] == pytest.approx(0.01)
     names = {path.name for path in write_instrument_figures(sweep)}
     plain, coloured = file_name(PLAIN), file_name(COLOURED)
     assert names == {
@@ -65,3 +68,6 @@ def test_tables_and_figures_are_those_that_were_measured(sweep, tmp_path):
         for name in (f"drift-{plain}", f"drift-{coloured}", f"binding-{coloured}")
         for suffix in ("svg", "png")
     }
+    drawn = (sweep.folder / "figures" / f"binding-{coloured}.svg").read_text(encoding="utf-8")
+    assert drawn.count(">0.01</text>") == 6  # every pair of different captions
+    assert all(drawn.count(f">{colour} monster</text>") == 2 for colour in COLOURS)

@@ -1,12 +1,61 @@
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from lab.core.drawing import fit_picture, load_font, wrap_words
 from lab.core.names import file_name
+from lab.core.pixels import read_pixels
 from lab.report.grid import Grid, draw_grid
 from lab.report.sheets import sample_sheet, write_sheets
 from lab.results.sweep import open_sweep
+
+CELL_PX = 128
+
+
+@pytest.fixture
+def words(monkeypatch):
+    """Every text that is written on a sheet, with its place `(x, y)`."""
+    written = []
+    write = ImageDraw.ImageDraw.text
+
+    def noted(self, xy, text, *args, **kwargs):
+        written.append((text, xy))
+        return write(self, xy, text, *args, **kwargs)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", noted)
+    return written
+
+
+def places_of(sheet, path):
+    """Return the corners at which a picture stands on a sheet, enlarged."""
+    pixels, picture = np.asarray(sheet), read_pixels(path)
+    factor = CELL_PX // len(picture)
+    large = picture.repeat(factor, axis=0).repeat(factor, axis=1)
+    windows = np.lib.stride_tricks.sliding_window_view(pixels, large.shape)[:, :, 0]
+    diagonal = np.arange(CELL_PX)
+    starts = np.argwhere((windows[:, :, 0, 0] == large[0, 0]).all(axis=-1))
+    return [
+        (int(x), int(y))
+        for y, x in starts
+        if np.array_equal(windows[y, x][diagonal, diagonal], large[diagonal, diagonal])
+        and np.array_equal(windows[y, x], large)
+    ]
+
+
+def test_labels_stand_beside_and_above_their_own_pictures(make_sweep_folder, words):
+    folder = make_sweep_folder(seeds=2, images=2, size=32, claims=False)
+    sweep = open_sweep(folder.name, folder.root)
+    sheet, frame = sample_sheet(sweep, "tagged", "green monster")
+    heading = " ".join(text for text, (_, y) in words if y < 80)
+    assert heading.startswith("“green monster”")
+    assert "prompt set tagged · adapter weight 1" in heading
+    for row in frame.itertuples():
+        labels = []
+        for left, top in places_of(sheet, row.path):  # two arms may draw the same picture
+            beside = [text for text, (x, y) in words if x < left and top <= y < top + CELL_PX]
+            above = [text for text, (x, y) in words if 0 < x - left < CELL_PX and 80 < y < top]
+            labels.append((" ".join(beside), above))
+        assert (row.row, [f"seed {row.generation_seed}"]) in labels
 
 
 def test_base_comes_first_and_every_arm_and_seed_has_a_row(sweep_folder):
@@ -50,7 +99,9 @@ def test_one_file_per_prompt_and_weight(make_sweep_folder):
     files = {path.name for path in write_sheets(sweep)}
     assert {"trigger--monster.png", "trigger--monster--w0.5.png", "neutral--a-dog.png"} <= files
     assert len(files) == 12
-    assert all((folder.path / "sheets" / name).is_file() for name in files)
+    drawn = read_pixels(folder.path / "sheets" / "trigger--monster--w0.5.png")
+    expected, _ = sample_sheet(sweep, "trigger", "monster", 0.5)
+    assert np.array_equal(drawn, np.asarray(expected))
 
 
 def test_words_that_a_file_name_cannot_hold_have_files_of_their_own():
