@@ -156,4 +156,4 @@ def test_sheets_show_steps_as_rows_and_the_judge_reads_the_last(asked_at_once):
     assert set(measured.loc[measured["role"] == "arm", "step"]) == {4}
     _, frame = step_sheet(sweep, "trigger", "monster")
     assert list(dict.fromkeys(frame["step"])) == [0, 1, 3, 4]
-    assert list((sweep.folder / "sheets").glob("steps-trigger-monster.png"))
+    assert (sweep.folder / "sheets" / "trigger--monster--steps.png").is_file()

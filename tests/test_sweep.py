@@ -143,7 +143,7 @@ def test_a_killed_process_fails_its_run_alone(reference, sweep, tmp_path, monkey
 
     def begins(worker, task):
         real(worker, task)
-        begun.append(task.name)
+        begun.append(task)
         if len(begun) == 3:
             worker.process.kill()
 
