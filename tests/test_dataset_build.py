@@ -218,3 +218,100 @@ def test_showing_a_set_says_where_its_contact_sheet_lies(tmp_path):
     sheet = next(line for line in text.splitlines() if line.startswith("contact sheet"))
     assert Path(sheet.split(maxsplit=2)[2]).is_file()
     assert "3 images, 3 different captions" in text
+
+
+def damage(path, how):
+    """Do to a file what disks, editors and people do."""
+    content = path.read_bytes()
+    if how == "removed":
+        path.unlink()
+    elif how == "empty":
+        path.write_bytes(b"")
+    elif how == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    elif how == "flipped":
+        path.write_bytes(bytes([content[0] ^ 0x80]) + content[1:])
+
+
+@pytest.mark.parametrize("how", ["removed", "empty", "cut", "flipped"])
+@pytest.mark.parametrize("name", ["dataset.json", "images/metadata.jsonl", "recipe"])
+def test_a_set_with_damaged_tables_is_built_again(tmp_path, capsys, name, how):
+    dataset = resolve(shapes(), tmp_path)
+    [recipe] = (tmp_path / "recipes").iterdir()
+    damage(recipe if name == "recipe" else dataset.folder / name, how)
+    assert find_dataset(shapes(), 16, tmp_path, project=PROJECT) is None
+    assert resolve(shapes(), tmp_path) == dataset
+    assert find_dataset(shapes(), 16, tmp_path, project=PROJECT) == dataset
+    said = capsys.readouterr().err
+    assert said == (
+        ""
+        if name == "recipe"
+        else f"{dataset.folder}: the dataset was damaged and is built again\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["side-car", "contact_sheet.png"])
+def test_a_set_without_its_side_cars_or_sheet_is_built_again(tmp_path, name):
+    dataset = resolve(shapes(), tmp_path)
+    side_car = dataset.examples[0].path.with_suffix(".txt")
+    path = side_car if name == "side-car" else dataset.folder / name
+    path.unlink()
+    assert resolve(shapes(), tmp_path) == dataset
+    assert path.is_file()
+
+
+@pytest.mark.parametrize("how", ["empty", "cut", "flipped", "exchanged"])
+def test_a_picture_that_was_changed_is_refused(tmp_path, how):
+    dataset = resolve(shapes(), tmp_path)
+    first, second, _ = dataset.examples
+    if how == "exchanged":
+        first.path.write_bytes(second.path.read_bytes())
+    damage(first.path, how)
+    younger = (dataset.folder / "dataset.json").stat().st_mtime_ns + 1
+    os.utime(first.path, ns=(younger, younger))
+    with pytest.raises(LabError) as caught:
+        resolve(shapes(), tmp_path)
+    [line] = caught.value.mistakes
+    assert line.startswith(f"{first.path}: changed after its dataset was built; remove ")
+    # Also where the file looks as old as it was.
+    with pytest.raises(LabError, match="changed after its dataset was built"):
+        dataset.load_image(first)
+
+
+def test_captions_that_were_changed_are_refused(tmp_path):
+    dataset = resolve(shapes(), tmp_path)
+    table = dataset.folder / "images" / "metadata.jsonl"
+    kept = table.read_text()
+    table.write_text(kept.replace("red monster", "rad monster"))
+    with pytest.raises(LabError, match=r"metadata\.jsonl: changed after its dataset was built"):
+        resolve(shapes(), tmp_path)
+    table.write_text(kept)
+    side_car = dataset.examples[0].path.with_suffix(".txt")
+    side_car.write_text("my own words\n")
+    younger = (dataset.folder / "dataset.json").stat().st_mtime_ns + 1
+    os.utime(side_car, ns=(younger, younger))
+    with pytest.raises(LabError, match=r"\.txt: changed after its dataset was built"):
+        resolve(shapes(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("umask", "file_mode", "folder_mode"), [(0o022, 0o644, 0o755), (0o002, 0o664, 0o775)]
+)
+def test_colleagues_may_read_what_the_umask_lets_them(tmp_path, umask, file_mode, folder_mode):
+    before = os.umask(umask)
+    try:
+        resolve(shapes(), tmp_path / "root")
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "root").rglob("*"):
+        assert path.stat().st_mode & 0o777 == (folder_mode if path.is_dir() else file_mode), path
+
+
+def test_what_a_killed_build_left_among_the_recipes_is_cleared_away(tmp_path):
+    (tmp_path / "recipes").mkdir()
+    left = [tmp_path / "recipes" / name for name in ("tmpabc", ".x.json.1.tmp")]
+    for path in left:
+        path.write_text("{")
+        os.utime(path, (0, 0))
+    resolve(shapes(), tmp_path)
+    assert not any(path.exists() for path in left)

@@ -1,8 +1,8 @@
 """Files that are written whole or not at all, and read with errors a person can mend.
 
-Every file is written beside its place as `.NAME.PID.tmp`, flushed to the disk and renamed, so that
-a kill or a power cut leaves either the old file or the new one, and at worst a temporary file that
-`remove_leftovers` finds by its process.
+Every file is written beside its place as `.NAME.THREAD.PID.tmp`, flushed to the disk and renamed,
+so that a kill or a power cut leaves either the old file or the new one, and at worst a temporary
+file that `remove_leftovers` finds by its process.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from lab.core.errors import LabError
@@ -42,7 +43,7 @@ class UnreadableError(LabError):
 
 
 def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    return path.with_name(f".{path.name}.{get_ident()}.{os.getpid()}.tmp")
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
+import sys
 import time
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
@@ -42,8 +43,9 @@ __all__ = ["build_dataset"]
 # Starting worker processes costs about as much as drawing this many pictures.
 PARALLEL_FROM = 256
 
-# A folder of this name that is older than a day was left by a build that was killed.
+# What is called so and is older than a day was left by a build that was killed.
 _TEMPORARY = ".building-"
+_LEFTOVERS = (f"{_TEMPORARY}*", "recipes/tmp*", "recipes/.*.tmp")
 _DAY_SECONDS = 24 * 60 * 60
 
 
@@ -70,10 +72,9 @@ def _draw(entry: Entry, frame: Frame, images: Path) -> _Drawn:
     path = images / f"{pixel_hash[:ID_LENGTH]}.png"
     if not path.exists():
         # Two workers may draw equal pixels; each renames a whole file into place.
-        with tempfile.NamedTemporaryFile(dir=images, suffix=".part", delete=False) as stream:
-            Image.fromarray(picture.pixels).save(stream, format="PNG")
-        os.replace(stream.name, path)
-        path.chmod(0o644)
+        part = path.with_suffix(f".{os.getpid()}.part")
+        Image.fromarray(picture.pixels).save(part, format="PNG")
+        part.replace(path)
     height, width = picture.pixels.shape[:2]
     return _Drawn(pixel_hash, picture.origin, height, width)
 
@@ -124,12 +125,13 @@ def _examples(
 @contextmanager
 def _temporary_folder(root: Path) -> Iterator[Path]:
     root.mkdir(parents=True, exist_ok=True)
-    for left in root.glob(f"{_TEMPORARY}*"):
+    for left in (path for pattern in _LEFTOVERS for path in root.glob(pattern)):
         # Another process may finish and rename its folder just now.
         with suppress(FileNotFoundError):
             if left.stat().st_mtime < time.time() - _DAY_SECONDS:
-                shutil.rmtree(left)
-    folder = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=root))
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+    folder = root / f"{_TEMPORARY}{uuid.uuid4().hex}"
+    folder.mkdir()
     try:
         yield folder
     finally:
@@ -142,6 +144,7 @@ def _put_in_place(folder: Path, target: Path) -> None:
         if target.exists():
             with _temporary_folder(target.parent) as broken:
                 target.rename(broken / target.name)
+            sys.stderr.write(f"{target}: the dataset was damaged and is built again\n")
         try:
             folder.rename(target)
         except OSError:
@@ -183,7 +186,6 @@ def build_dataset(
             (images / METADATA).write_text(metadata_lines(examples), encoding="utf-8")
             record = {"content_hash": dataset.content_hash, "name": config.name, "recipe": recipe}
             (folder / RECORD).write_text(canonical_json(record) + "\n", encoding="utf-8")
-            folder.chmod(0o755)
             target = root / dataset.content_hash
             _put_in_place(folder, target)
     except OSError as error:

@@ -10,13 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from lab.core.identity import ID_LENGTH, canonical_json, content_id
+from lab.core.errors import LabError
+from lab.core.identity import array_hash, canonical_json, content_id
 
-__all__ = ["Dataset", "Example", "content_hash", "load_dataset", "metadata_lines"]
+__all__ = ["Dataset", "Example", "changed_files", "content_hash", "load_dataset", "metadata_lines"]
 
 IMAGES = "images"
 METADATA = "metadata.jsonl"
 RECORD = "dataset.json"
+CONTACT_SHEET = "contact_sheet.png"
+_SUFFIXES = (".png", ".txt")  # of an image and of the caption beside it
 
 
 @dataclass(frozen=True)
@@ -61,15 +64,25 @@ class Dataset:
     @property
     def contact_sheet(self) -> Path:
         """The picture that shows the whole set with its captions."""
-        return self.folder / "contact_sheet.png"
+        return self.folder / CONTACT_SHEET
 
     @staticmethod
     def load_image(example: Example) -> np.ndarray:
-        """Return an image's pixels: sRGB, uint8, shape `(H, W, 3)`."""
+        """Return an image's pixels: sRGB, uint8, shape `(H, W, 3)`.
+
+        Raises:
+            LabError: If the file holds other pixels than those that the set was named by.
+        """
         from PIL import Image
 
-        with Image.open(example.path) as image:
-            return np.array(image.convert("RGB"))
+        try:
+            with Image.open(example.path) as image:
+                pixels = np.array(image.convert("RGB"))
+        except (OSError, SyntaxError, ValueError) as error:
+            raise LabError(_changed(example.path)) from error
+        if array_hash(pixels) != example.pixel_hash:
+            raise LabError(_changed(example.path))
+        return pixels
 
 
 def content_hash(examples: Sequence[Example]) -> str:
@@ -107,28 +120,71 @@ def metadata_lines(examples: Sequence[Example]) -> str:
 
 
 def load_dataset(folder: Path) -> Dataset | None:
-    """Load a built dataset, or return None where there is none that is whole."""
+    """Load a built dataset, or return None where there is none that is whole; no image is opened.
+
+    Raises:
+        LabError: If its captions, repeats or roles are not those that it was named by, or it
+            cannot be read.
+    """
     images = folder / IMAGES
     try:
-        record: dict[str, Any] = json.loads((folder / RECORD).read_text())
-        lines = (images / METADATA).read_text().splitlines()
-        present = {path.name for path in images.iterdir()}
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        text = (images / METADATA).read_text(encoding="utf-8")
+        examples = tuple(_example(json.loads(line), images) for line in text.splitlines())
+        hashed = content_hash(examples)
+        present = {path.name for path in (*folder.iterdir(), *images.iterdir())}
+        named = record["content_hash"]
     except (FileNotFoundError, NotADirectoryError):
         return None
-    rows = [json.loads(line) for line in lines]
-    if any(row["file_name"] not in present for row in rows):
+    except OSError as error:
+        raise LabError(f"{folder}: cannot be read: {error.strerror}") from error
+    except (ValueError, LookupError, TypeError, RecursionError):  # cut off, or not ours
         return None
-    examples = tuple(
-        Example(
-            path=images / row["file_name"],
-            caption=row["text"],
-            repeats=row["repeats"],
-            role=row["role"],
-            fields=row["fields"],
-            height_px=row["height_px"],
-            width_px=row["width_px"],
-            pixel_hash=row["pixel_hash"],
-        )
-        for row in rows
+    wanted = {each.path.with_suffix(suffix).name for each in examples for suffix in _SUFFIXES}
+    if named != folder.name or not examples or not wanted | {CONTACT_SHEET} <= present:
+        return None
+    if hashed != named:
+        raise LabError(_changed(images / METADATA))
+    return Dataset(folder, named, examples)
+
+
+def changed_files(dataset: Dataset) -> list[str]:
+    """Return a line for each picture and side-car that was changed after the set was built.
+
+    The record is written last, so only files that are younger are opened; whatever else may have
+    happened to a picture is found when it is loaded.
+    """
+    built = (dataset.folder / RECORD).stat().st_mtime_ns
+    found = []
+    for example in dataset.examples:
+        side_car = example.path.with_suffix(".txt")
+        if example.path.stat().st_mtime_ns > built:
+            try:
+                dataset.load_image(example)
+            except LabError as error:
+                found += error.mistakes
+        if side_car.stat().st_mtime_ns > built:
+            text = side_car.read_text(encoding="utf-8", errors="replace")
+            found += [_changed(side_car)] if text.strip() != example.caption else []
+    return found
+
+
+def _example(row: dict[str, Any], images: Path) -> Example:
+    return Example(
+        path=images / row["file_name"],
+        caption=row["text"],
+        repeats=row["repeats"],
+        role=row["role"],
+        fields=row["fields"],
+        height_px=row["height_px"],
+        width_px=row["width_px"],
+        pixel_hash=row["pixel_hash"],
     )
-    return Dataset(folder, str(record["content_hash"])[:ID_LENGTH], examples)
+
+
+def _changed(path: Path) -> str:
+    folder = path.parent.parent
+    return (
+        f"{path}: changed after its dataset was built; remove {folder} to have it built again, or "
+        "copy the images elsewhere and train on the copy with dataset=folder"
+    )

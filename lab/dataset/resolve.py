@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from lab.core.errors import LabError, raise_if
+from lab.core.files import UnreadableError, read_json, write_json
 from lab.core.identity import content_id
 from lab.core.settings import identity_of
-from lab.dataset.dataset import Dataset, load_dataset
+from lab.dataset.dataset import Dataset, changed_files, load_dataset
 from lab.dataset.picture import Entry, Frame
 from lab.dataset.source.kinds import build_source
 from lab.dataset.source.source import Source, SourceContext
@@ -140,10 +138,11 @@ def find_dataset(
 def find_made(recipe: dict[str, Any], root: Path) -> Dataset | None:
     """Return the dataset that was made from a recipe, or None."""
     try:
-        content = json.loads(_index_file(recipe, root).read_text())["content_hash"]
-    except (FileNotFoundError, NotADirectoryError):
+        noted = read_json(_index_file(recipe, root))
+    except UnreadableError:  # it is written again with the set
         return None
-    return load_dataset(root / content)
+    content = noted.get("content_hash") if isinstance(noted, dict) else None
+    return load_dataset(root / content) if isinstance(content, str) and content else None
 
 
 def make_dataset(
@@ -158,11 +157,7 @@ def make_dataset(
     from lab.dataset.build import build_dataset
 
     dataset = build_dataset(entries, config, frame, recipe, root)
-    index_file = _index_file(recipe, root)
-    index_file.parent.mkdir(exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=index_file.parent, delete=False) as stream:
-        json.dump({"content_hash": dataset.content_hash}, stream)
-    os.replace(stream.name, index_file)
+    write_json(_index_file(recipe, root), {"content_hash": dataset.content_hash})
     return dataset
 
 
@@ -178,10 +173,12 @@ def resolve_dataset(
         project: Relative folders start here.
 
     Raises:
-        LabError: With a line for each setting, file and image that is wrong; nothing is written.
+        LabError: With a line for each setting, file and image that is wrong, or for each file of
+            the built set that was changed; nothing is written.
     """
     found = find_dataset(config, resolution_px, root, project=project)
     if found is not None:
+        raise_if(changed_files(found))
         return found
     plan = _plan(config, resolution_px, project)
     return make_dataset(plan.entries, config, plan.frame, plan.recipe, root)
