@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, features
 
 from lab.core.errors import LabError
-from lab.dataset import resolve_dataset, show_dataset
+from lab.dataset import dataset_notes, resolve_dataset
 from lab.dataset.reading import image_folder
 from lab.experiment.schema import DatasetConfig, TagConfig
 
@@ -50,8 +50,10 @@ def mistakes(folder, template="{caption}"):
     return caught.value.mistakes
 
 
-def shown(folder):
-    return show_dataset(config_of(folder, "{file}"), 16, folder.parent / "built", project=folder)
+def notes(folder, template="{file}", fit="crop", prior_weight=0.0):
+    config = config_of(folder, template)
+    config.fit = fit
+    return dataset_notes(config, 16, project=folder, prior_weight=prior_weight)
 
 
 @pytest.mark.parametrize(
@@ -105,8 +107,7 @@ def test_what_is_ignored_is_said_with_the_reason(folder):
     (folder / "notes.psd").write_bytes(b"drawing")
     (folder / "gone.txt").write_text("a caption")
     (folder / ".DS_Store").write_bytes(b"")
-    text = shown(folder)
-    assert "1 images" in text
+    text = "\n".join(notes(folder))
     for line in (
         "ignored 2 hidden or system files: ._a.png, @eaDir",
         "ignored 1 videos: clip.mp4",
@@ -121,7 +122,7 @@ def test_nothing_is_said_where_nothing_is_ignored(folder):
     save_picture(folder / "a.png")
     (folder / "a.txt").write_text("a toy")
     (folder / "README.md").write_text("mine")
-    assert "ignored" not in shown(folder)
+    assert notes(folder) == []
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.TXT", "A.txt", "a.caption", "a.png.txt"])

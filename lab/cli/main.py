@@ -124,12 +124,17 @@ def _sweep(words: list[str]) -> int:
 def _dataset(overrides: list[str]) -> int:
     from lab.cli.compose import compose_run
     from lab.core.project import PROJECT
-    from lab.dataset import show_dataset
+    from lab.dataset import dataset_notes, show_dataset
     from lab.record.places import Places
 
     config = compose_run(overrides)
     root = Places.of(config.paths).datasets
-    return _say(show_dataset(config.dataset, config.model.resolution_px, root, project=PROJECT))
+    side = config.model.resolution_px
+    shown = show_dataset(config.dataset, side, root, project=PROJECT)
+    notes = dataset_notes(
+        config.dataset, side, project=PROJECT, prior_weight=config.train.prior_weight
+    )
+    return _say("\n".join([shown, *notes]))
 
 
 def _report(overrides: list[str]) -> int:

@@ -4,8 +4,10 @@
 """
 
 from lab.dataset.dataset import Dataset, Example
+from lab.dataset.planned import PlannedSet
 from lab.dataset.resolve import (
     dataset_mistakes,
+    dataset_notes,
     find_dataset,
     find_made,
     make_dataset,
@@ -16,7 +18,9 @@ from lab.dataset.resolve import (
 __all__ = [
     "Dataset",
     "Example",
+    "PlannedSet",
     "dataset_mistakes",
+    "dataset_notes",
     "find_dataset",
     "find_made",
     "make_dataset",

@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 from lab.core.errors import LabError, raise_if
 from lab.core.identity import ID_LENGTH, array_hash, canonical_json
@@ -35,6 +34,7 @@ from lab.dataset.dataset import (
     metadata_lines,
 )
 from lab.dataset.picture import Entry, Frame, PictureError
+from lab.dataset.planned import PlannedSet
 from lab.dataset.tags import captions_of
 from lab.experiment.schema import DatasetConfig
 
@@ -152,16 +152,12 @@ def _put_in_place(folder: Path, target: Path) -> None:
                 raise
 
 
-def build_dataset(
-    entries: Sequence[Entry], config: DatasetConfig, frame: Frame, recipe: Any, root: Path
-) -> Dataset:
+def build_dataset(planned: PlannedSet, config: DatasetConfig, root: Path) -> Dataset:
     """Draw, caption and store a set.
 
     Args:
-        entries: The set after its transforms.
+        planned: The set.
         config: The dataset's name, tag policy and seed.
-        frame: The size of its pictures.
-        recipe: What it was made from, for the record; JSON.
         root: Where built datasets lie.
 
     Raises:
@@ -172,19 +168,24 @@ def build_dataset(
         with _temporary_folder(root) as folder:
             images = folder / IMAGES
             images.mkdir()
-            drawn = _draw_all(entries, frame, images)
+            drawn = _draw_all(planned.entries, planned.frame, images)
             raise_if([each.mistake for each in drawn if each.mistake])
-            examples = _examples(entries, drawn, config, images)
+            examples = _examples(planned.entries, drawn, config, images)
             dataset = Dataset(folder, content_hash(examples), tuple(examples))
             if config.tags.permuted and len({example.caption for example in examples}) == 1:
                 raise LabError(
                     "dataset.tags.permuted cannot change anything: every caption is "
                     f"{examples[0].caption!r}"
                 )
-            draw_contact_sheet(dataset, config.name).save(dataset.contact_sheet)
+            sheet = draw_contact_sheet(dataset, config.name, planned.notes)
+            sheet.save(dataset.contact_sheet)
             (folder / "README.md").write_text(card_text(dataset, config), encoding="utf-8")
             (images / METADATA).write_text(metadata_lines(examples), encoding="utf-8")
-            record = {"content_hash": dataset.content_hash, "name": config.name, "recipe": recipe}
+            record = {
+                "content_hash": dataset.content_hash,
+                "name": config.name,
+                "recipe": planned.recipe,
+            }
             (folder / RECORD).write_text(canonical_json(record) + "\n", encoding="utf-8")
             target = root / dataset.content_hash
             _put_in_place(folder, target)

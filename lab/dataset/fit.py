@@ -10,9 +10,10 @@ from lab.dataset.picture import Frame
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["bucket_size", "fit_image"]
+__all__ = ["MOST_LOST", "bucket_size", "fit_image", "lost_share"]
 
 MOST_ELONGATED = 2.0  # longer pictures are cut to this ratio of sides
+MOST_LOST = 0.3  # share of a picture; where more is cut off, that is said
 
 
 def bucket_size(width: int, height: int, frame: Frame) -> tuple[int, int]:
@@ -35,6 +36,19 @@ def bucket_size(width: int, height: int, frame: Frame) -> tuple[int, int]:
             buckets.add((across, down))
     wanted = math.log(width / height)
     return min(sorted(buckets), key=lambda size: abs(math.log(size[0] / size[1]) - wanted))
+
+
+def lost_share(width: int, height: int, frame: Frame) -> float:
+    r"""Return the share of a picture's area that is cut off.
+
+    A picture of ratio :math:`a` that fills a frame of ratio :math:`b` loses
+    :math:`1 - \min(a, b) / \max(a, b)`.
+    """
+    if frame.fit in ("pad", "stretch"):
+        return 0.0
+    across, down = bucket_size(width, height, frame) if frame.fit == "bucket" else (1, 1)
+    own, wanted = width / height, across / down
+    return 1 - min(own, wanted) / max(own, wanted)
 
 
 def fit_image(image: Image.Image, frame: Frame, bars: tuple[int, ...] | int) -> Image.Image:

@@ -9,14 +9,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from lab.core import roles
 from lab.core.seeds import array_generator
 
-__all__ = ["Drawing", "Entry", "Frame", "Picture", "PictureError", "draw_generator", "to_uint8"]
+__all__ = [
+    "Drawing",
+    "Entry",
+    "Frame",
+    "HasShape",
+    "Picture",
+    "PictureError",
+    "draw_generator",
+    "to_uint8",
+]
 
 
 class PictureError(Exception):
@@ -59,6 +68,14 @@ class Drawing(Protocol):
 
     def __call__(self, frame: Frame) -> Picture:
         """Return the picture at the size that `frame` asks for."""
+
+
+@runtime_checkable
+class HasShape(Protocol):
+    """A drawing of something that has a shape of its own."""
+
+    def lost(self, frame: Frame) -> float:
+        """Return the share of its area that `frame` cuts off, 0 where that is not known."""
 
 
 @dataclass(frozen=True)

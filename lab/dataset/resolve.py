@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +11,9 @@ from lab.core.files import UnreadableError, read_json, write_json
 from lab.core.identity import content_id
 from lab.core.settings import identity_of
 from lab.dataset.dataset import Dataset, changed_files, load_dataset
-from lab.dataset.picture import Entry, Frame
+from lab.dataset.notes import notes_on, unused_class_images
+from lab.dataset.picture import Frame
+from lab.dataset.planned import PlannedSet
 from lab.dataset.source.kinds import build_source
 from lab.dataset.source.source import Source, SourceContext
 from lab.dataset.tags import template_mistakes
@@ -38,15 +39,6 @@ RECIPE_SCHEMA = 3
 _PREFIX = "dataset."
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """A set that could be built: its entries, and the recipe that names it in the index."""
-
-    entries: list[Entry]
-    frame: Frame
-    recipe: dict[str, Any]
 
 
 def _tried(call: Callable[[], T], found: list[str]) -> T | None:
@@ -93,12 +85,18 @@ def _recipe(
     }
 
 
-def _plan(config: DatasetConfig, resolution_px: int, project: Path) -> _Plan:
+def _frame(config: DatasetConfig, resolution_px: int) -> Frame:
+    return Frame(resolution_px, config.fit, config.bucket_step_px)
+
+
+def _plan(config: DatasetConfig, resolution_px: int, project: Path) -> PlannedSet:
     source, steps = _built(config, project)
-    entries = apply_steps(source.entries(_context(config, project)), steps, config.seed)
+    given = source.entries(_context(config, project))
+    entries = apply_steps(given, steps, config.seed)
     raise_if(template_mistakes(entries, config.tags, f"{_PREFIX}tags."))
-    frame = Frame(resolution_px, config.fit, config.bucket_step_px)
-    return _Plan(entries, frame, _recipe(config, resolution_px, source, steps, project))
+    frame = _frame(config, resolution_px)
+    recipe = _recipe(config, resolution_px, source, steps, project)
+    return PlannedSet(entries, frame, recipe, notes_on(given, config, frame))
 
 
 def dataset_mistakes(config: DatasetConfig, *, project: Path) -> list[str]:
@@ -145,19 +143,13 @@ def find_made(recipe: dict[str, Any], root: Path) -> Dataset | None:
     return load_dataset(root / content) if isinstance(content, str) and content else None
 
 
-def make_dataset(
-    entries: Sequence[Entry],
-    config: DatasetConfig,
-    frame: Frame,
-    recipe: dict[str, Any],
-    root: Path,
-) -> Dataset:
+def make_dataset(planned: PlannedSet, config: DatasetConfig, root: Path) -> Dataset:
     """Build a dataset and note under its recipe where it lies; arguments as `build_dataset`'s."""
     # Building brings Pillow and process pools, which finding does not need.
     from lab.dataset.build import build_dataset
 
-    dataset = build_dataset(entries, config, frame, recipe, root)
-    write_json(_index_file(recipe, root), {"content_hash": dataset.content_hash})
+    dataset = build_dataset(planned, config, root)
+    write_json(_index_file(planned.recipe, root), {"content_hash": dataset.content_hash})
     return dataset
 
 
@@ -180,21 +172,42 @@ def resolve_dataset(
     if found is not None:
         raise_if(changed_files(found))
         return found
-    plan = _plan(config, resolution_px, project)
-    return make_dataset(plan.entries, config, plan.frame, plan.recipe, root)
+    return make_dataset(_plan(config, resolution_px, project), config, root)
+
+
+def dataset_notes(
+    config: DatasetConfig, resolution_px: int, *, project: Path, prior_weight: float
+) -> list[str]:
+    """Return a line for each thing about a dataset that a person may not expect.
+
+    Files that were ignored, captions and class images that are not used, pictures that lose much
+    of themselves. Of the images no more than their headers is read.
+
+    Args:
+        config: The dataset.
+        resolution_px: Side of its images.
+        project: Relative folders start here.
+        prior_weight: Weight of the loss on class images.
+    """
+    source, _ = _built(config, project)
+    context = _context(config, project)
+    entries = source.entries(context)
+    return [
+        *source.notes(context),
+        *notes_on(entries, config, _frame(config, resolution_px)),
+        *unused_class_images(entries, config, prior_weight),
+    ]
 
 
 def show_dataset(config: DatasetConfig, resolution_px: int, root: Path, *, project: Path) -> str:
     """Build a dataset without training and say in a few lines what it is and where it lies."""
     dataset = resolve_dataset(config, resolution_px, root, project=project)
     captions = {example.caption for example in dataset.examples}
-    source, _ = _built(config, project)
     return "\n".join(
         [
             f"{config.name}  {dataset.content_hash}  {len(dataset.examples)} images, "
             f"{len(captions)} different captions",
             f"contact sheet  {dataset.contact_sheet}",
             f"images         {dataset.folder / 'images'}",
-            *source.notes(_context(config, project)),
         ]
     )

@@ -16,13 +16,14 @@ from lab.core.seeds import array_generator
 from lab.dataset.picture import Entry, draw_generator
 from lab.experiment.schema import TagConfig
 
-__all__ = ["captions_of", "template_mistakes"]
+__all__ = ["captions_of", "template_fields", "template_mistakes"]
 
 # Fields that are whole sentences or names of files, not attributes of the image.
 NOT_ATTRIBUTES = ("caption", "folder", "file")
 
 
-def _names(template: str) -> list[str]:
+def template_fields(template: str) -> list[str]:
+    """Return the names of the fields that a template uses."""
     return [name for _, name, _, _ in Formatter().parse(template) if name is not None]
 
 
@@ -55,7 +56,7 @@ def template_mistakes(entries: Sequence[Entry], tags: TagConfig, prefix: str) ->
     for entry in entries:
         template = tags.template if entry.template is None else entry.template
         try:
-            names = _names(template)
+            names = template_fields(template)
         except ValueError as error:
             found[f"{prefix}template must be text with {{field}}s, got {template!r}: {error}"] = (
                 None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lab.core import roles
-from lab.dataset import Dataset, find_made, make_dataset
+from lab.dataset import Dataset, PlannedSet, find_made, make_dataset
 from lab.dataset.picture import Entry, Frame, Picture
 from lab.experiment.schema import RunConfig, TagConfig
 from lab.record.places import Places
@@ -104,4 +104,5 @@ def draw_placebo(config: RunConfig, original: Dataset, fingerprint: str, draw: D
         tags=TagConfig(trigger=config.dataset.tags.trigger),
     )
     frame, recipe = Frame(config.model.resolution_px), _recipe(config, original, fingerprint)
-    return make_dataset(entries, named, frame, recipe, Places.of(config.paths).datasets)
+    planned = PlannedSet(entries, frame, recipe)
+    return make_dataset(planned, named, Places.of(config.paths).datasets)

@@ -7,17 +7,23 @@ from collections import Counter
 from lab.experiment.sweep import Sweep
 from lab.run.spec import find_training_set, plan_run
 from lab.sample.request import run_requests
+from lab.sweep.notes import sweep_notes
 
 __all__ = ["print_plan"]
 
 
 def print_plan(sweep: Sweep) -> None:
-    """Print one line for each run, then a summary."""
+    """Print one line for each run, then a summary and what may be unexpected."""
     from lab.display.terminal import print_rows
 
     planned = [plan_run(run, find_training_set(run.config)) for run in sweep.runs]
     counts = Counter(run.status for run in planned)
     images = sorted({len(run_requests(run.config)) for run in planned})
+    summary = (
+        f"{len(planned)} runs: "
+        + ", ".join(f"{number} {status}" for status, number in counts.items())
+        + f"; {' or '.join(map(str, images))} images each"
+    )
     print_rows(
         f"{sweep.name}: {sweep.experiment.question}",
         ("arm", "seed", "status", "run", "why"),
@@ -25,7 +31,5 @@ def print_plan(sweep: Sweep) -> None:
             (run.run.arm.label, str(run.config.seed), run.status, run.run_id[:8], run.reason)
             for run in planned
         ],
-        f"{len(planned)} runs: "
-        + ", ".join(f"{number} {status}" for status, number in counts.items())
-        + f"; {' or '.join(map(str, images))} images each",
+        "\n".join([summary, *sweep_notes(sweep)]),
     )

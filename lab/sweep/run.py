@@ -17,6 +17,7 @@ from lab.launch.task import Launcher, Outcome
 from lab.record.places import Places
 from lab.run.spec import PlannedRun
 from lab.sweep.finished import Finished
+from lab.sweep.notes import sweep_notes
 from lab.sweep.prepare import baseline_labels, plan_tasks, prepare
 
 __all__ = ["run_sweep"]
@@ -49,6 +50,8 @@ def run_sweep(sweep: Sweep, launcher: Launcher) -> list[Outcome]:
             planned = prepare(sweep, resident)
         by_name = {run.name: run for run in planned}
         with SweepDisplay(sweep.name, list(by_name)) as display:
+            for note in sweep_notes(sweep):
+                display.say(note)
             mirror = LiveMirror(sweep.tracking, places.root, display.say)
             mirror.prepare()
             outcomes: dict[str, Outcome] = {}

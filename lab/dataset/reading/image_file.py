@@ -19,7 +19,7 @@ import numpy as np
 
 from lab.core.identity import array_hash
 from lab.dataset.colours import rgb
-from lab.dataset.fit import fit_image
+from lab.dataset.fit import fit_image, lost_share
 from lab.dataset.picture import Frame, Picture, PictureError
 from lab.dataset.reading.colour_profile import in_srgb
 
@@ -30,6 +30,10 @@ __all__ = ["ImageFile"]
 
 # Larger pictures are not decoded: at 3 bytes a pixel this is 300 MB.
 MOST_MEGAPIXELS = 100
+# An EXIF tag; from this value on the picture lies on its side.
+_ORIENTATION, _FIRST_TURNED = 0x0112, 5
+# What Pillow raises for a damaged file.
+_UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, struct.error, EOFError)
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
 
@@ -87,6 +91,18 @@ class ImageFile:
         bars = tuple(map(int, rgb(self.transparent_on)))
         return Picture(np.array(fit_image(image, frame, bars)), mask, origin)
 
+    def lost(self, frame: Frame) -> float:
+        """Return the share of the picture that `frame` cuts off; only the header is read."""
+        from PIL import Image
+
+        try:
+            with _any_size_opens(), Image.open(self.path) as image:
+                width, height = image.size
+                turned = image.getexif().get(_ORIENTATION, 1) >= _FIRST_TURNED
+        except _UNREADABLE:  # drawing it says why
+            return 0.0
+        return lost_share(*((height, width) if turned else (width, height)), frame)
+
     def _check_size(self, size: tuple[int, int], frame: Frame) -> None:
         needed = frame.resolution_px / min(size)
         if frame.fit == "pad":
@@ -124,7 +140,7 @@ class ImageFile:
                 return _plain(in_srgb(ImageOps.exif_transpose(image)))
         except UnidentifiedImageError:
             raise PictureError(f"{path.name} is not an image that can be read") from None
-        except (OSError, SyntaxError, ValueError, struct.error, EOFError) as error:
+        except _UNREADABLE as error:
             raise PictureError(f"{path.name} is corrupt or truncated ({error})") from error
 
 
