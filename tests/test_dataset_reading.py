@@ -12,6 +12,7 @@ from PIL import Image, features
 from lab.core.errors import LabError
 from lab.dataset import dataset_notes, resolve_dataset
 from lab.dataset.reading import image_folder
+from lab.dataset.reading.heic import can_open_heic, let_heic_open
 from lab.experiment.schema import DatasetConfig, TagConfig
 
 
@@ -76,13 +77,32 @@ def test_images_that_pillow_opens_are_read(folder, suffix, format):
     assert captions(folder, "{file}") == ["a", "b"]
 
 
+@pytest.mark.skipif(not can_open_heic(), reason="pillow-heif is an extra")
+def test_photographs_of_phones_are_read_with_the_extra(folder):
+    let_heic_open()
+    save_picture(folder / "a.HEIC", format="HEIF")
+    save_picture(folder / "b.png", 1)
+    assert captions(folder, "{file}") == ["a", "b"]
+
+
+@pytest.mark.skipif(can_open_heic(), reason="pillow-heif is installed")
+@pytest.mark.parametrize("suffix", [".heic", ".HEIF", ".hif"])
+def test_without_the_extra_photographs_of_phones_are_named_with_it(folder, suffix):
+    (folder / f"a{suffix}").write_bytes(b"a photograph")
+    [line] = mistakes(folder, "{file}")
+    assert line == (
+        f"{folder / 'a'}{suffix}: {suffix} images cannot be read without pillow-heif "
+        "(pip install 'lora-lab[heic]'); save it as PNG or JPEG, or move it away"
+    )
+
+
 def test_images_that_cannot_be_read_are_each_named(folder):
     save_picture(folder / "good.png")
-    for name in ("a.heic", "b.CR2"):
+    for name in ("a.jxl", "b.CR2"):
         (folder / name).write_bytes(b"a photograph")
     found = mistakes(folder, "{file}")
     assert [line.split(": ")[0] for line in found] == [
-        str(folder / "a.heic"),
+        str(folder / "a.jxl"),
         str(folder / "b.CR2"),
     ]
     assert all("save it as PNG or JPEG" in line for line in found)
@@ -90,12 +110,12 @@ def test_images_that_cannot_be_read_are_each_named(folder):
 
 def test_what_the_metadata_names_is_read_or_named(folder):
     save_picture(folder / "a.png")
-    (folder / "b.heic").write_bytes(b"a photograph")
+    (folder / "b.jxl").write_bytes(b"a photograph")
     (folder / "c.psd").write_bytes(b"a drawing")
-    rows = [{"file_name": name, "text": "x"} for name in ("a.png", "b.heic", "c.psd")]
+    rows = [{"file_name": name, "text": "x"} for name in ("a.png", "b.jxl", "c.psd")]
     (folder / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    heic, psd = mistakes(folder)
-    assert "b.heic: .heic images cannot be read" in heic
+    jxl, psd = mistakes(folder)
+    assert "b.jxl: .jxl images cannot be read" in jxl
     assert "c.psd: named in the metadata but not among the images" in psd
 
 

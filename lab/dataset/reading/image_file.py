@@ -22,6 +22,7 @@ from lab.dataset.colours import rgb
 from lab.dataset.fit import fit_image, lost_share
 from lab.dataset.picture import Frame, Picture, PictureError
 from lab.dataset.reading.colour_profile import in_srgb
+from lab.dataset.reading.heic import let_heic_open
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -42,6 +43,7 @@ def _any_size_opens() -> Iterator[None]:
     """Let Pillow read the header of any picture; `MOST_MEGAPIXELS` guards the decoding."""
     from PIL import Image
 
+    let_heic_open()
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         with warnings.catch_warnings():

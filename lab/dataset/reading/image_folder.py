@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.core.errors import LabError, unknown
+from lab.dataset.reading.heic import can_open_heic
 from lab.dataset.reading.metadata_file import METADATA_NAMES
 
 __all__ = ["FolderContent", "find_folder", "image_files", "listing", "read_folder"]
@@ -21,9 +22,11 @@ __all__ = ["FolderContent", "find_folder", "image_files", "listing", "read_folde
 _ALWAYS_READ = frozenset(
     ".png .apng .jpg .jpeg .jpe .jfif .webp .bmp .gif .tif .tiff .tga .jp2 .ppm".split()
 )
+# Read where pillow-heif is installed.
+_HEIC = frozenset(".heic .heif .hif".split())
 # Pictures that Pillow cannot open, or not in every version.
-_OTHER_IMAGES = frozenset(
-    ".avif .heic .heif .hif .jxl .dng .cr2 .cr3 .nef .arw .orf .rw2 .raf .raw".split()
+_OTHER_IMAGES = _HEIC | frozenset(
+    ".avif .jxl .dng .cr2 .cr3 .nef .arw .orf .rw2 .raf .raw".split()
 )
 _VIDEOS = frozenset(".mp4 .mov .avi .mkv .webm .m4v .mpg .mpeg .wmv .3gp".split())
 _CAPTIONS = (".txt", ".caption")
@@ -38,7 +41,8 @@ MOST_NAMES = 5  # of files in one note
 def _read_suffixes() -> frozenset[str]:
     from PIL import features
 
-    return _ALWAYS_READ | {".avif"} if features.check("avif") else _ALWAYS_READ
+    avif = {".avif"} if features.check("avif") else set()
+    return _ALWAYS_READ | avif | (_HEIC if can_open_heic() else set())
 
 
 @dataclass
@@ -174,8 +178,11 @@ def _add_image(content: FolderContent, path: Path) -> None:
     elif path.suffix.lower() in _read_suffixes():
         content.images.append(path)
     else:
+        heic = path.suffix.lower() in _HEIC
+        without = " without pillow-heif (pip install 'lora-lab[heic]')" if heic else ""
         content.mistakes.append(
-            f"{path}: {path.suffix} images cannot be read; save it as PNG or JPEG, or move it away"
+            f"{path}: {path.suffix} images cannot be read{without}; save it as PNG or JPEG, or "
+            "move it away"
         )
 
 
