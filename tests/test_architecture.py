@@ -67,12 +67,21 @@ LIBRARIES = {
     ),
 }  # fmt: skip
 # ... although their room loads them: planning asks these which kinds there are and what they can.
-LIGHT = ("lab.model.family.kinds", "lab.model.fingerprint", "lab.method.kinds", "lab.train.order",
-         "lab.sample.request", "lab.probe.encoder_folder")  # fmt: skip
+LIGHT = (
+    "lab.model.family.kinds", "lab.model.family.stable_diffusion_folder", "lab.model.fingerprint",
+    "lab.model.check", "lab.model.family.config_file", "lab.model.tokens", "lab.model.weights",
+    "lab.method.kinds", "lab.train.order", "lab.sample.request", "lab.probe.encoder_folder",
+)  # fmt: skip
 
 MOST_PARAMETERS = 5
 # Names that other people's folders use as well.
-FOREIGN_FILES = {"config.json": ("lab.pretrain.export", "lab.probe.encoder_folder")}
+FOREIGN_FILES = {
+    "config.json": (
+        "lab.pretrain.export",
+        "lab.probe.encoder_folder",
+        "lab.model.family.stable_diffusion_folder",
+    )
+}
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from lab.core.errors import LabError, raise_if
 from lab.core.names import is_name
 from lab.experiment.arms import Job, as_mapping
 from lab.experiment.rules import arm_mistakes, claim_mistakes, sweep_mistakes
-from lab.run.mistakes import run_mistakes
+from lab.run.mistakes import model_mistakes, read_model_mistakes, run_mistakes
 
 __all__ = ["jobs_of"]
 
@@ -59,8 +59,12 @@ def jobs_of(
             mistakes += error.mistakes
         except COMPOSITION_ERRORS as error:
             mistakes += explain(error, filter_overrides(overrides))
+    of_each_model = {job.config.model.path: job.config for job in jobs}.values()
+    mistakes += [line for config in of_each_model for line in model_mistakes(config)]
     raise_if(list(dict.fromkeys(mistakes)))
     raise_if(sweep_mistakes(jobs))
+    # Reading gigabytes comes last, and once for each model.
+    raise_if([line for config in of_each_model for line in read_model_mistakes(config)])
     return jobs
 
 

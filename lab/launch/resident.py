@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lab.experiment.schema import RunConfig
 from lab.model.family.kinds import find_kind
 from lab.model.fingerprint import find_folder
+from lab.model.weights import weight_files
 from lab.record.places import Places
 from lab.run.spec import model_fingerprint
 
@@ -24,7 +25,7 @@ SMALL_DENOISER_BYTES = 300 * 2**20
 
 def is_small(model_folder: Path) -> bool:
     """Say whether one thread computes a base model's denoiser about as fast as several."""
-    weights = (model_folder / find_kind(model_folder).weights[0]).glob("*.safetensors")
+    weights = weight_files(model_folder / find_kind(model_folder).weights[0])
     return sum(path.stat().st_size for path in weights) < SMALL_DENOISER_BYTES
 
 

@@ -30,6 +30,7 @@ class Places:
         self.cache = root / "_cache"
         self.datasets = root / "_datasets"
         self.fingerprints = self.cache / "fingerprints.json"
+        self.checked_models = self.cache / "checked_models.json"
 
     @classmethod
     def of(cls, paths: PathConfig) -> Places:

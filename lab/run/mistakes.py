@@ -9,34 +9,46 @@ from lab.core.settings import find_mistakes
 from lab.dataset import Dataset, dataset_mistakes
 from lab.experiment.schema import RunConfig
 from lab.method.kinds import method_mistakes
+from lab.model.check import config_mistakes, weight_mistakes
 from lab.model.fingerprint import find_folder
 from lab.probe import PROBES
 from lab.probe.encoder_folder import SIMILARITY, encoder_mistakes
 from lab.probe.model import MODEL_PROBES
+from lab.record.places import Places
 
-__all__ = ["prior_mistakes", "run_mistakes"]
+__all__ = ["model_mistakes", "prior_mistakes", "read_model_mistakes", "run_mistakes"]
 
 
 def run_mistakes(config: RunConfig) -> list[str]:
     """Return every mistake that can be seen before anything is written, one line each.
 
-    The settings' own rules, what the method cannot do, and what they point to: the dataset's
-    recipe and the base model. What a broken section points to is not looked at.
+    The settings' own rules, what the method cannot do, and what the dataset's recipe points to.
+    What a broken section points to is not looked at. Base models are looked at once for all runs
+    (`model_mistakes`).
     """
     found = find_mistakes(config)
     broken = {line.split(".")[0] for line in found}
     if "dataset" not in broken:
         found += dataset_mistakes(config.dataset, project=PROJECT)
-    if "model" not in broken:
-        try:
-            find_folder(config.model)
-        except LabError as error:
-            found += error.mistakes
     if "adapter" not in broken:
         found += method_mistakes(config)
     if config.probe.encoder:
         found += encoder_mistakes(config.probe.encoder)
     return found + _probe_mistakes(config)
+
+
+def model_mistakes(config: RunConfig) -> list[str]:
+    """Return what is wrong with a run's base model that its folder says without its weights."""
+    try:
+        return config_mistakes(find_folder(config.model)) if config.model.path else []
+    except LabError as error:
+        return error.mistakes
+
+
+def read_model_mistakes(config: RunConfig) -> list[str]:
+    """Return what is wrong with the weights of a base model without `model_mistakes`."""
+    places = Places.of(config.paths)
+    return weight_mistakes(find_folder(config.model), places.fingerprints, places.checked_models)
 
 
 def _probe_mistakes(config: RunConfig) -> list[str]:

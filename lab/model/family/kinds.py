@@ -6,17 +6,33 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lab.core.errors import LabError
-from lab.core.files import read_json
+from lab.model.family.config_file import read_config
 
 if TYPE_CHECKING:
     import torch
 
     from lab.model.family.family import Family
 
-__all__ = ["FAMILIES", "FamilyKind", "find_kind"]
+__all__ = ["FAMILIES", "FamilyKind", "FolderRules", "find_kind"]
+
+
+class FolderRules(Protocol):
+    """What a family's folders must hold, said by a module."""
+
+    @staticmethod
+    def config_mistakes(folder: Path) -> list[str]:
+        """Return what in configurations and tokenizer does not fit together, without torch."""
+
+    @staticmethod
+    def current_name(key: str) -> str:
+        """Return today's name of a stored tensor; empty for one that is stored and not used."""
+
+    @staticmethod
+    def expected_shapes(folder: Path) -> dict[str, dict[str, tuple[int, ...]]]:
+        """Return the shape of every tensor of each component with weights; loads torch."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +45,7 @@ class FamilyKind:
         components: The folders that are loaded.
         weights: Those of them that hold weights, the denoiser first.
         loader: Module and class that load it.
+        rules: Module that says what such a folder must hold (see `FolderRules`).
     """
 
     title: str
@@ -36,6 +53,13 @@ class FamilyKind:
     components: tuple[str, ...]
     weights: tuple[str, ...]
     loader: tuple[str, str]
+    rules: str
+
+    @property
+    def folder_rules(self) -> FolderRules:
+        """What such a folder must hold."""
+        found: Any = import_module(self.rules)
+        return found
 
     @property
     def load(self) -> Callable[[Path, torch.dtype, torch.device], Family]:
@@ -54,6 +78,7 @@ FAMILIES = (
         components=("unet", "vae", "text_encoder", "tokenizer", "scheduler"),
         weights=("unet", "vae", "text_encoder"),
         loader=("lab.model.family.stable_diffusion", "StableDiffusion"),
+        rules="lab.model.family.stable_diffusion_folder",
     ),
 )
 
@@ -67,9 +92,9 @@ def find_kind(folder: Path) -> FamilyKind:
     index = folder / "model_index.json"
     if not index.is_file():
         return FAMILIES[0]
-    pipeline = read_json(index).get("_class_name")
+    pipeline = read_config(index).get("_class_name")
     for kind in FAMILIES:
         if pipeline in kind.pipelines:
             return kind
     known = ", ".join(kind.title for kind in FAMILIES)
-    raise LabError(f"model.path: {folder} is a {pipeline}; the lab knows {known}")
+    raise LabError(f"model.path: {index} says {pipeline}; the lab knows {known}")

@@ -10,8 +10,10 @@ import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from lab.core.errors import LabError
 from lab.model.conditioning import Conditioning
 from lab.model.noise import VariancePreserving
+from lab.model.weights import variant
 
 __all__ = ["TARGETS", "StableDiffusion"]
 
@@ -49,7 +51,15 @@ class StableDiffusion:
 
     def __init__(self, folder: Path, dtype: torch.dtype, device: torch.device) -> None:
         def load(kind: Any, name: str, dtype: torch.dtype = torch.float32) -> Any:
-            model = kind.from_pretrained(folder / name, torch_dtype=dtype, use_safetensors=True)
+            model, loading = kind.from_pretrained(
+                folder / name,
+                torch_dtype=dtype,
+                use_safetensors=True,
+                variant=variant(folder / name) or None,
+                output_loading_info=True,
+            )
+            if lacking := sorted(loading["missing_keys"]):
+                raise LabError(f"model.path: {folder / name} lacks {', '.join(lacking[:3])}")
             return model.requires_grad_(False).eval().to(device)
 
         self.unet = load(UNet2DConditionModel, "unet", dtype)

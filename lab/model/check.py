@@ -1,0 +1,103 @@
+"""Is a base model whole? Found before the first run: each mistake names a file and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lab.core.files import read_json, write_json
+from lab.model.family.kinds import FamilyKind, find_kind
+from lab.model.fingerprint import fingerprint
+from lab.model.weights import HeaderError, TensorEntry, read_header, value_mistakes, weight_files
+
+__all__ = ["config_mistakes", "weight_mistakes"]
+
+# The embedded model's: that it is whole is a test of the project, and planning starts at once.
+EMBEDDED_FINGERPRINT = "2782718483b99c85"
+_AGAIN = "fetch or export the whole model again"
+_SHOWN = 3  # names of tensors that one line lists
+_whole = {EMBEDDED_FINGERPRINT}
+
+Entries = dict[str, TensorEntry]
+
+
+def config_mistakes(folder: Path) -> list[str]:
+    """Return what a folder's configurations and the headers of its weights say, without torch."""
+    kind = find_kind(folder)
+    return kind.folder_rules.config_mistakes(folder) + [
+        line for name in kind.weights for line in _headers(folder / name)[1]
+    ]
+
+
+def weight_mistakes(folder: Path, hashes: Path, checked: Path) -> list[str]:
+    """Return which weights are missing, surplus, of another shape, not finite or all zero.
+
+    A model that was found whole is remembered by its content, so that its weights are read once.
+
+    Args:
+        folder: A folder without `config_mistakes`.
+        hashes: JSON file of `fingerprint`.
+        checked: JSON file with the fingerprints of models that are whole.
+    """
+    name = fingerprint(folder, hashes)
+    known = read_json(checked)
+    if name in _whole or (isinstance(known, list) and name in known):
+        return []
+    kind = find_kind(folder)
+    mistakes = _key_mistakes(folder, kind) or _number_mistakes(folder, kind)
+    if not mistakes:
+        _whole.add(name)
+        write_json(checked, [*(known if isinstance(known, list) else []), name])
+    return mistakes
+
+
+def _headers(component: Path) -> tuple[Entries, list[str]]:
+    """Return the tensors of a component by name, and a line for each file that is not whole."""
+    entries: Entries = {}
+    mistakes = []
+    for path in weight_files(component):
+        try:
+            entries |= read_header(path)
+        except (HeaderError, OSError) as error:
+            mistakes.append(f"model.path: {path} {error}")
+    return entries, mistakes
+
+
+def _key_mistakes(folder: Path, kind: FamilyKind) -> list[str]:
+    """Compare names and shapes with those that the classes make of the configurations."""
+    rules = kind.folder_rules
+    mistakes = []
+    for name, wanted in rules.expected_shapes(folder).items():
+        there = {
+            rules.current_name(key): entry.shape
+            for key, entry in _headers(folder / name)[0].items()
+            if rules.current_name(key)
+        }
+        place = f"model.path: {folder / name}"
+        for what, keys in (
+            ("lacks", wanted.keys() - there.keys()),
+            ("holds what its configuration does not have:", there.keys() - wanted.keys()),
+        ):
+            if keys:
+                mistakes.append(f"{place} {what} {_listed(sorted(keys))}: {_AGAIN}")
+        other = [
+            f"{key} {there[key]} instead of {shape}"
+            for key, shape in wanted.items()
+            if key in there and there[key] != shape
+        ]
+        if other:
+            mistakes.append(f"{place} holds other shapes: {_listed(other)}: {_AGAIN}")
+    return mistakes
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _number_mistakes(folder: Path, kind: FamilyKind) -> list[str]:
+    return [
+        f"model.path: {path} {line}"
+        for name in kind.weights
+        for path in weight_files(folder / name)
+        for line in value_mistakes(path, read_header(path))
+    ]
