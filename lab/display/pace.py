@@ -1,4 +1,4 @@
-"""How far runs are, from measured rates how long they will still take, and where time went."""
+"""Progress and timing of runs: measured rates, the time left, and the seconds of each stage."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class Pace:
         return sum((now if stage.ended is None else stage.ended) - stage.begun for stage in stages)
 
     def _stage_seconds(self) -> dict[str, float]:
-        """Return what each stage takes a run, averaged over the runs that told."""
+        """Return the seconds of each stage per run, averaged over the runs that were measured."""
         measured: dict[str, list[float]] = defaultdict(list)
         for progress in self._runs.values():
             for stage in progress.stages:

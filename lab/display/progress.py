@@ -1,4 +1,4 @@
-"""What a run tells while it goes on, and who listens."""
+"""Progress of a run: what it reports, and the interfaces that receive it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Display", "LastStage", "Progress", "counter"]
 
 
 class Progress(Protocol):
-    """Where a run tells how far it is."""
+    """Receives the progress of one run."""
 
     def stage(self, run: str, name: str, total: int) -> None:
         """Begin a stage of `total` parts."""
@@ -19,7 +19,7 @@ class Progress(Protocol):
 
 
 class Display(Progress, Protocol):
-    """Where a launcher tells what concerns all of its runs, too."""
+    """Receives the progress of all runs of a launcher, and lines about the sweep."""
 
     def say(self, line: str) -> None:
         """Write a line."""
@@ -47,5 +47,5 @@ class LastStage:
 
 
 def counter(progress: Progress, run: str, before: int = 0) -> Callable[[int], None]:
-    """Return what tells a run's progress by the number of parts done since `before`."""
+    """Return a function that reports progress by the number of parts done since `before`."""
     return lambda done: progress.advance(run, before + done)

@@ -29,7 +29,7 @@ __all__ = [
 
 # The column of a table that holds an arm's name; several labels may share one.
 ARM_NAME = "arm_name"
-# They say which run it is, not what was done.
+# Keys that identify a run and are no factors.
 _NO_FACTORS = ("seed", "arm", "role")
 
 
@@ -80,7 +80,7 @@ def as_mapping(words: Iterable[str]) -> dict[str, str]:
 
 
 def same_others(arm: Arm, other: Arm) -> bool:
-    """Say whether two named arms agree in all that their names do not decide."""
+    """Say whether two named arms have the same levels of all factors that names leave open."""
     return arm.others == other.others
 
 

@@ -71,7 +71,7 @@ class TagConfig:
     template: str = setting("{trigger}", not_empty())
     prefix: str = setting("", off="")
     suffix: str = setting("", off="")
-    # Wrong on purpose: captions are dealt to other images of the set.
+    # Wrong on purpose: captions are permuted among the images of the set.
     permuted: bool = setting(False, off=False)
     # Comma-separated tags behind the kept ones change order from image to image.
     shuffled: bool = setting(False, off=False)

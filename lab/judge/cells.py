@@ -44,8 +44,8 @@ def build_cells(arm: pd.DataFrame, base: pd.DataFrame, what: str) -> Cells:
     Args:
         arm: One arm's images at one adapter weight, on the prompts of the claim: `train_seed`,
             `prompt`, `generation_seed`, `value`.
-        base: The base model's images on the same prompts; more than needed does no harm.
-        what: What the messages name first: the claim and the arm.
+        base: The base model's images on the same prompts; further rows are ignored.
+        what: The claim and the arm, for error messages.
 
     Raises:
         LabError: If an image is missing or there twice, naming the training seeds.

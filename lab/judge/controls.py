@@ -1,4 +1,4 @@
-"""What stands beside an arm's shift: training set, ceiling, placebo, dose and fit.
+"""What an arm's shift is compared with: training set, ceiling, placebo, other weights, fit.
 
 `values` is in every function the table of `lab.judge.values.claim_values`: one value per image.
 """
@@ -100,7 +100,7 @@ def _training_mean(values: pd.DataFrame, question: Question) -> float:
 def ceiling_effect(
     values: pd.DataFrame, question: Question, cells: Cells, scale: Scale
 ) -> float | None:
-    """Return how far the outright prompts take the base model, on the scale of the question.
+    """Return the base model's shift under the ceiling prompts, on the scale of the question.
 
     Returns:
         None for a claim without such prompts, NaN if no image of theirs could be read.

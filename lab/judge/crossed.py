@@ -12,7 +12,7 @@ __all__ = ["Crossed", "by_train_seed", "crossed"]
 
 @dataclass(frozen=True)
 class Crossed:
-    """Mean of a table of differences, and how far chance moves it.
+    """Mean of a table of differences, and its sampling variance.
 
     Args:
         mean: Grand mean, shape `(...)`.

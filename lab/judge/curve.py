@@ -1,4 +1,4 @@
-"""The dose curve of a claim: how far an arm went at each training step and adapter weight."""
+"""The dose curve of a claim: its learning index by training step or by adapter weight."""
 
 from __future__ import annotations
 

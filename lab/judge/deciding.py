@@ -35,7 +35,7 @@ def seeds_that_decide(evidence: Evidence, level: float) -> str:
 
 
 def _distance_to_a_rule(evidence: Evidence, size: float, level: float) -> tuple[float, float]:
-    """Return how far an estimate of this size is from what decides, and at which level."""
+    """Return the margin to the nearest threshold, and the level that must clear it."""
     claim = evidence.claim
     if claim.kind == "earlier":
         return size, level

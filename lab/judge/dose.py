@@ -1,4 +1,4 @@
-"""Dose: does the effect rise with the weight at which the adapter is applied?"""
+"""Dose response: does the effect rise with the adapter's weight?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How large an effect is: on a scale from the base model to the training set, and as a chance."""
+"""Effect sizes: the learning index, and the probability of improvement."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def learning_index_table(
 
 
 def improvement_probability(differences: np.ndarray, towards: float) -> float:
-    """Return the chance that an image moves from the base towards the training set.
+    """Return the probability that an image moves from the base towards the training set.
 
     Ties count half.
 

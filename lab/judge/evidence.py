@@ -1,4 +1,4 @@
-"""What is known about one claim in one arm, before any rule looks at it."""
+"""The evidence on one claim in one arm: everything that the rules read."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Evidence:
     def estimate(self, level: float) -> Estimate:
         """Return the estimate that is judged, with its interval at `level`.
 
-        Every claim that nothing untestable stands against has one.
+        The rules that come before any test have refused evidence without an analysis.
         """
         assert self.analysis is not None
         return estimate_of(self.analysis, level)

@@ -1,4 +1,4 @@
-"""How often a probe reads a value that is not there: the bar that "beyond training" must clear."""
+"""Misread rates: how often a probe reads a value outside the training support by mistake."""
 
 from __future__ import annotations
 

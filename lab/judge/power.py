@@ -33,7 +33,7 @@ def deciding_plan(
     *,
     at_least: tuple[int, int] = (2, 2),
 ) -> Plan | None:
-    r"""Return the fewest images for which the interval would clear `margin` four times in five.
+    r"""Return the plan with the fewest images whose interval clears `margin` with a power of 80 %.
 
     The variance of the mean is :math:`\sigma_s^2 / S + \sigma_g^2 / G + \sigma_e^2 / (S G)`; with
     its Satterthwaite degrees of freedom :math:`\nu` the plan must satisfy

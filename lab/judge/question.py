@@ -48,7 +48,7 @@ def ask(measurements: pd.DataFrame, name: str, claim: ClaimConfig, arm: str) -> 
 
 
 def questions(measurements: pd.DataFrame, name: str, claim: ClaimConfig) -> list[Question]:
-    """Return what a claim asks: one question for every arm that it speaks of.
+    """Return a claim's questions: one for every arm that it covers.
 
     Args:
         measurements: The long table of `lab.judge.judge`.

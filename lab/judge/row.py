@@ -1,4 +1,4 @@
-"""One row of the verdict table: what is known, the verdict, and what it was held to."""
+"""One row of the verdict table: effects with intervals, the verdict, and its thresholds."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _unit(claim: ClaimConfig) -> str:
 
 
 def _improvement(evidence: Evidence) -> float:
-    """Return the chance that an image moves towards the training set, NaN where it has no side."""
+    """Return the probability of improvement, NaN where the training set has no direction."""
     towards = 1.0 if evidence.claim.support else evidence.scale
     differences = evidence.cells.differences
     if not differences.size or not np.isfinite(towards):
@@ -98,7 +98,7 @@ def _exact_p(differences: np.ndarray) -> float:
 
 
 def _thresholds(evidence: Evidence, level: float) -> str:
-    """Return the thresholds that a claim was held to, in one readable line."""
+    """Return the thresholds of a claim's criterion in one line."""
     shared = f"interval {level:.2%}; unreadable share +-{NAN_DIFFERENCE:g}"
     if evidence.claim.kind == "leaked":
         return (

@@ -1,4 +1,4 @@
-"""From evidence to a verdict: the rules, in the order in which they are asked."""
+"""From evidence to a verdict: the rules, in the order in which they apply."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def decide(evidence: Evidence, level: float) -> Decision:
 
 
 def _in_every_case(evidence: Evidence, decision: Decision, level: float) -> Decision:
-    """Let a decision stand only if no value of what could not be read changes its verdict."""
+    """Keep a decision only if no value of the unreadable images would change its verdict."""
     unread = (
         f"The probe cannot read {evidence.cells.nan_share_arm:.0%} of the adapter's images and "
         f"{evidence.cells.nan_share_base:.0%} of the base model's"

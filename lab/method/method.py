@@ -121,7 +121,7 @@ class Method(ABC):
             )
 
     def condition(self, prompts: Sequence[str]) -> Conditioning:
-        """Return what the denoiser is told for each prompt."""
+        """Return the denoiser's conditioning for each prompt."""
         return self.base.condition(prompts)
 
     def losses(self, batch: Batch) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""What a denoiser is told beside the noisy latents and the time."""
+"""What a denoiser is conditioned on, beside the noisy latents and the time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""False alarms: how often a probe sees in the base model's images what nobody asked for.
+"""False alarms: how often a probe sees in the base model's images what no prompt asked for.
 
 Only probes that answer yes or no, or count, can raise one. The rendered pictures of
 `lab.probe.misread` say how well a probe reads pictures whose truth is known; this says how it
@@ -23,7 +23,7 @@ ALARMS: dict[str, tuple[str, float]] = {
 
 
 def false_alarms(measurements: pd.DataFrame) -> pd.DataFrame:
-    """Return how often each probe gives a false alarm on the base model, and how often nothing.
+    """Return each probe's rate of false alarms and share of unreadable images on the base model.
 
     An image gives a false alarm when the probe sees what the image's prompt does not name. The
     base model's own habits count as well, such as a word that it draws as a circle: the rate is an

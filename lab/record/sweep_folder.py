@@ -1,4 +1,4 @@
-"""The folder of a sweep: its record, its tables, and what people look at."""
+"""The folder of a sweep: its record, its tables and its reports."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class SweepFolder:
         return [output for run in self.runs for output in run.outputs]
 
     def files(self) -> list[tuple[Path, str]]:
-        """Return the files that tell of the whole sweep, each with its place below the folder."""
+        """Return the files of the sweep as a whole, each with its place below the folder."""
         names = [SweepRecord.FILE, *(table.file for table in _TABLES)]
         there = [(path, "") for name in names if (path := self.path / name).is_file()]
         folders = (self.page.parent, self.sheets, self.contact_sheets, self.figures)

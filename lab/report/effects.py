@@ -1,4 +1,4 @@
-"""Effects beside the verdicts: of single training seeds, and of arms that nobody asked about."""
+"""Effects beside the verdicts: of single training seeds, and of arms that no claim covers."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def seed_effects(sweep: SweepResults) -> pd.DataFrame:
 
 
 def unasked_effects(sweep: SweepResults) -> pd.DataFrame:
-    """Return what was measured, by each claim's own yardstick, in arms it does not speak of.
+    """Return the effect of each claim's measure in the arms that the claim does not cover.
 
     A claim that speaks of one arm is answered there alone; beside the answer a reader wants to see
     the same measure in the other arms. These are comparisons and no verdicts: how far another arm
@@ -89,7 +89,7 @@ def unasked_effects(sweep: SweepResults) -> pd.DataFrame:
 
 
 def _target(sweep: SweepResults, name: str, claim: ClaimConfig, arm: str) -> float | None:
-    """Return what the arm's training images have of a claim; None where nothing is aimed at."""
+    """Return the mean of a claim's measure over the arm's training images; None without one."""
     evidence = build_evidence(Question(name, claim, arm), sweep.measurements, sweep.checks)
     target = evidence.scale + evidence.cells.base.mean() if evidence.cells.base.size else np.nan
     return float(target) if np.isfinite(target) else None

@@ -62,7 +62,7 @@ def draw_grid(grid: Grid) -> Image.Image:
 
 
 class _Sheet:
-    """A sheet of paper for a grid, and where on it things are.
+    """The image that a grid is drawn on, and its layout.
 
     Args:
         grid: What it is for.

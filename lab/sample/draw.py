@@ -40,7 +40,7 @@ class ImageSource:
     purpose: str = "sampling"
 
     def condition(self, prompts: Sequence[str]) -> Conditioning:
-        """Return what the denoiser is told for each prompt."""
+        """Return the denoiser's conditioning for each prompt."""
         return (self.method or self.base).condition(prompts)
 
 

@@ -57,7 +57,7 @@ _NO_PARAMETERS = ("experiment.", "paths.", "tracking.")
 
 @dataclass
 class Content:
-    """What one MLflow run shall hold.
+    """The parameters, metrics, files and images of one MLflow run.
 
     Attributes:
         key: The tag `lab.run_id`, unique in its experiment.

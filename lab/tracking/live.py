@@ -1,4 +1,4 @@
-"""The mirror of a sweep that is under way: whatever fails costs a line, never the sweep."""
+"""The mirror of a running sweep: a failure is one printed line and never ends the sweep."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ class _Experiment:
         return found.experiment_id
 
     def publish(self, content: Content) -> None:
-        """Make MLflow show `content`, unless it does so already."""
+        """Write `content` to MLflow unless it is there already."""
         with reported(self._uri):
             old = self._mirrored(content.key)
             if old and old[0].data.tags.get(_DIGEST) == content.digest:
@@ -213,7 +213,7 @@ class _Experiment:
                     self._client.set_tag(run.info.run_id, tag, wanted)
 
     def tag(self, tags: dict[str, str]) -> None:
-        """Set those of the experiment's tags that are not set so."""
+        """Set the experiment's tags that have another value."""
         with reported(self._uri):
             for key, value in tags.items():
                 if self._tags.get(key) != value:

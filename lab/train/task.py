@@ -38,7 +38,7 @@ class TrainingTask:
 
 @dataclass(frozen=True)
 class Watch:
-    """Who is told how far a training is.
+    """Receives the progress of a training.
 
     Args:
         progress: Called as `progress(step, loss=..., rate=...)` after each step.
