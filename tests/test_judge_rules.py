@@ -24,28 +24,25 @@ def test_holm_adjusts_as_worked_by_hand() -> None:
     assert holm_adjusted(P) == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
 
-def test_holm_intervals_exclude_zero_exactly_when_holm_rejects() -> None:
+@pytest.mark.parametrize(
+    ("levels", "adjusted"),
+    [
+        (holm_levels, holm_adjusted),
+        (benjamini_hochberg_level, stats.false_discovery_control),
+    ],
+)
+def test_intervals_exclude_zero_exactly_when_the_test_rejects(levels, adjusted) -> None:
     rng = np.random.default_rng(0)
     for _ in range(200):
-        z = rng.normal(1.5, 1.5, size=5)
+        z = rng.normal(1.5, 1.5, size=6)
         p = 2 * stats.norm.sf(np.abs(z))
-        half = stats.norm.ppf((1 + holm_levels(p)) / 2)
-        assert np.array_equal(np.abs(z) > half, holm_adjusted(p) <= 0.05)
+        half = stats.norm.ppf((1 + levels(p)) / 2)
+        assert np.array_equal(np.abs(z) > half, adjusted(p) <= 0.05)
 
 
 def test_holm_on_one_claim_changes_nothing() -> None:
     assert holm_levels(np.array([0.3])) == pytest.approx([0.95])
     assert holm_adjusted(np.array([0.3])) == pytest.approx([0.3])
-
-
-def test_false_discovery_intervals_exclude_zero_for_the_discoveries() -> None:
-    rng = np.random.default_rng(2)
-    for _ in range(200):
-        z = rng.normal(1.5, 1.5, size=6)
-        p = 2 * stats.norm.sf(np.abs(z))
-        half = stats.norm.ppf((1 + benjamini_hochberg_level(p)) / 2)
-        discovered = stats.false_discovery_control(p) <= 0.05
-        assert np.array_equal(np.abs(z) > half, discovered)
 
 
 def test_a_claim_is_measurable_when_training_is_three_standard_errors_away() -> None:

@@ -9,7 +9,6 @@ from hydra.core.plugins import Plugins
 
 import lab.run.execute
 from lab.cli.hydra_launcher import HydraLauncher, _Job
-from lab.cli.main import main
 from lab.launch.resident import ResidentBase
 from lab.launch.task import Outcome
 from lab.record.sweep_folder import SweepFolder
@@ -23,17 +22,12 @@ class Killed(BaseException):
 
 
 @pytest.fixture(scope="module")
-def sweep(tiny_model):
-    """Return a function that runs two arms with two seeds; it returns the exit status."""
+def sweep(toy_sweep):
+    """Run two arms with two seeds; return the exit status."""
 
     def run(folder, *words):
-        return main([
-            "sweep", f"experiment={NAME}", "arm=plain,coloured", "seed=0,1",
-            "model=path", f"model.path={tiny_model}", "model.resolution_px=16",
-            "model.precision=fp32", "adapter.rank=2", "train.num_steps=4", "train.batch_size=2",
-            "sample.num_images=2", "sample.batch_size=2", "sample.num_steps=2",
-            "tracking.enabled=false", f"paths.runs={folder}", *words,
-        ])  # fmt: skip
+        words = (f"experiment={NAME}", "arm=plain,coloured", "seed=0,1", *words)
+        return toy_sweep(folder, *words)
 
     return run
 

@@ -13,11 +13,22 @@ from lab.core.errors import LabError
 from lab.experiment.schema import TrackingConfig
 
 
-def test_chromium_is_the_one_that_is_named(monkeypatch, tmp_path):
-    own = tmp_path / "my chromium"
-    own.write_text("#!/bin/sh\n")
-    own.chmod(0o755)
-    monkeypatch.setenv("CHROMIUM", str(own))
+@pytest.fixture
+def fake_chromium(monkeypatch, tmp_path):
+    """Name a program as the browser: `fake_chromium("exit 3")` gives its path."""
+
+    def make(line=""):
+        own = tmp_path / "my chromium"
+        own.write_text(f"#!/bin/sh\n{line}\n")
+        own.chmod(0o755)
+        monkeypatch.setenv("CHROMIUM", str(own))
+        return own
+
+    return make
+
+
+def test_chromium_is_the_one_that_is_named(fake_chromium, monkeypatch, tmp_path):
+    own = fake_chromium()
     assert find_chromium() == str(own)
     monkeypatch.setenv("CHROMIUM", str(tmp_path / "absent"))
     with pytest.raises(LabError, match="CHROMIUM must name a Chromium or Chrome, got"):
@@ -45,22 +56,16 @@ def test_unknown_experiment_starts_no_browser(tmp_path, monkeypatch):
         pictures.take_pictures("rank", tmp_path, TrackingConfig(), tmp_path)
 
 
-def test_missing_playwright_is_said_in_one_line(monkeypatch, tmp_path):
-    own = tmp_path / "chromium"
-    own.write_text("#!/bin/sh\n")
-    own.chmod(0o755)
-    monkeypatch.setenv("CHROMIUM", str(own))
+def test_missing_playwright_is_said_in_one_line(fake_chromium, monkeypatch):
+    fake_chromium()
     monkeypatch.setitem(sys.modules, "playwright.sync_api", None)
     with pytest.raises(LabError, match="not installed: pip install playwright") as error:
         browsers.Browser()
     assert len(error.value.mistakes) == 1
 
 
-def test_browser_that_does_not_start_is_said_in_one_line(monkeypatch, tmp_path):
-    own = tmp_path / "chromium"
-    own.write_text("#!/bin/sh\nexit 3\n")
-    own.chmod(0o755)
-    monkeypatch.setenv("CHROMIUM", str(own))
+def test_browser_that_does_not_start_is_said_in_one_line(fake_chromium):
+    fake_chromium("exit 3")
     with pytest.raises(LabError, match="chromium does not start: ") as error:
         browsers.Browser()
     assert "\n" not in str(error.value)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,10 +21,9 @@ from torch import Tensor, nn
 
 from lab.core.seeds import array_generator, tensor_generator
 from lab.pretrain.resumable import (
+    Resumable,
     average_into,
     averaged_copy,
-    load_state,
-    save_state,
     warmed_cosine,
 )
 
@@ -91,7 +89,7 @@ def build_autoencoder(config: AutoencoderConfig) -> AutoencoderKL:
     return autoencoder.to(memory_format=torch.channels_last)
 
 
-class AutoencoderTraining:
+class AutoencoderTraining(Resumable):
     """A training that can stop at any step and go on bit for bit.
 
     Args:
@@ -103,10 +101,11 @@ class AutoencoderTraining:
         self.autoencoder = autoencoder.train()
         self.averaged = averaged_copy(autoencoder)
         self.config = config
-        self.step = 0
         self.optimizer = torch.optim.AdamW(
             autoencoder.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=1e-4
         )
+        modules = {"autoencoder": self.autoencoder, "averaged": self.averaged}
+        super().__init__(self.optimizer, modules)
 
     def train(self, images: np.ndarray) -> Iterator[float]:
         """Train to the last step on scenes `(N, H, W, 3)` uint8, yielding every step's loss."""
@@ -150,17 +149,6 @@ class AutoencoderTraining:
         self.step += 1
         average_into(self.averaged, self.autoencoder, config.ema, self.step)
         return loss.item()
-
-    def save(self, path: Path) -> None:
-        """Write the whole state."""
-        save_state(path, self._modules(), self.optimizer, self.step)
-
-    def load(self, path: Path) -> None:
-        """Continue from a state written by `save`."""
-        self.step = load_state(path, self._modules(), self.optimizer)
-
-    def _modules(self) -> dict[str, nn.Module]:
-        return {"autoencoder": self.autoencoder, "averaged": self.averaged}
 
 
 @torch.no_grad()

@@ -24,7 +24,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
@@ -34,7 +33,7 @@ from transformers import CLIPTextModel
 
 from lab.core.seeds import tensor_generator
 from lab.pretrain.muon import MuonWithAdamW
-from lab.pretrain.resumable import average_into, averaged_copy, load_state, save_state
+from lab.pretrain.resumable import Resumable, average_into, averaged_copy
 
 __all__ = [
     "DiffusionConfig",
@@ -138,7 +137,7 @@ def two_sided_weight(alphas_cumprod: Tensor) -> Tensor:
     return weight / weight.mean()
 
 
-class DiffusionTraining:
+class DiffusionTraining(Resumable):
     """A training that can stop at any step and go on bit for bit.
 
     Every draw depends on the seed and the step alone, so the state is: weights, averaged weights,
@@ -156,7 +155,6 @@ class DiffusionTraining:
         self.unet = unet.train().to(memory_format=torch.channels_last)
         self.text_encoder = text_encoder.train()
         self.config = config
-        self.step = 0
         self.averaged_unet = averaged_copy(unet)
         self.averaged_text_encoder = averaged_copy(text_encoder)
         self.schedule = build_schedule()
@@ -167,6 +165,13 @@ class DiffusionTraining:
         for name, parameter in unet.named_parameters():
             parameter.requires_grad_(chosen.search(name) is not None)
         self.optimizer = MuonWithAdamW([(unet, 1.0), (text_encoder, config.text_rate)])
+        modules = {
+            "unet": self.unet,
+            "text_encoder": self.text_encoder,
+            "averaged_unet": self.averaged_unet,
+            "averaged_text_encoder": self.averaged_text_encoder,
+        }
+        super().__init__(self.optimizer, modules)
 
     def train(self, data: TrainingData, until_step: int) -> Iterator[float]:
         """Train to `until_step`, yielding the loss of every step."""
@@ -230,19 +235,3 @@ class DiffusionTraining:
         self.step += 1
         average_into(self.averaged_unet, self.unet, self.config.ema, self.step)
         average_into(self.averaged_text_encoder, self.text_encoder, self.config.ema, self.step)
-
-    def save(self, path: Path) -> None:
-        """Write the whole state."""
-        save_state(path, self._modules(), self.optimizer, self.step)
-
-    def load(self, path: Path) -> None:
-        """Continue from a state written by `save`."""
-        self.step = load_state(path, self._modules(), self.optimizer)
-
-    def _modules(self) -> dict[str, nn.Module]:
-        return {
-            "unet": self.unet,
-            "text_encoder": self.text_encoder,
-            "averaged_unet": self.averaged_unet,
-            "averaged_text_encoder": self.averaged_text_encoder,
-        }

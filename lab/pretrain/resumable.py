@@ -11,12 +11,12 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import nn
 
-__all__ = ["average_into", "averaged_copy", "load_state", "save_state", "warmed_cosine"]
+__all__ = ["Resumable", "average_into", "averaged_copy", "warmed_cosine"]
 
 Module = TypeVar("Module", bound=nn.Module)
 
 
-class Resumable(Protocol):
+class Stateful(Protocol):
     """An optimiser, or several that act as one."""
 
     def state_dict(self) -> dict[str, Any]:
@@ -49,21 +49,33 @@ def warmed_cosine(step: int, total_steps: int, warmup_steps: int) -> float:
     return rise * max(0.02, (1 + math.cos(math.pi * min(1.0, step / total_steps))) / 2)
 
 
-def save_state(
-    path: Path, modules: Mapping[str, nn.Module], optimizer: Resumable, step: int
-) -> None:
-    """Write weights, optimiser and step, replacing `path` only when the new file is complete."""
-    state: dict[str, Any] = {name: module.state_dict() for name, module in modules.items()}
-    state |= {"optimizer": optimizer.state_dict(), "step": step}
-    partial = path.with_name(path.name + ".partial")
-    torch.save(state, partial)
-    partial.replace(path)
+class Resumable:
+    """A training that continues bit for bit: its state is modules, an optimiser and a step.
 
+    Args:
+        optimizer: An optimiser, or several that act as one.
+        modules: What is trained and what is averaged, by the name that a file has for it.
+    """
 
-def load_state(path: Path, modules: Mapping[str, nn.Module], optimizer: Resumable) -> int:
-    """Read what `save_state` wrote into the modules and the optimiser; return the step."""
-    state = torch.load(path, weights_only=True)
-    for name, module in modules.items():
-        module.load_state_dict(state[name])
-    optimizer.load_state_dict(state["optimizer"])
-    return int(state["step"])
+    def __init__(self, optimizer: Stateful, modules: Mapping[str, nn.Module]) -> None:
+        self.step = 0
+        self._optimizer = optimizer
+        self._modules = modules
+
+    def save(self, path: Path) -> None:
+        """Write the whole state, replacing `path` only when the new file is complete."""
+        state: dict[str, Any] = {
+            name: module.state_dict() for name, module in self._modules.items()
+        }
+        state |= {"optimizer": self._optimizer.state_dict(), "step": self.step}
+        partial = path.with_name(path.name + ".partial")
+        torch.save(state, partial)
+        partial.replace(path)
+
+    def load(self, path: Path) -> None:
+        """Continue from a state written by `save`."""
+        state = torch.load(path, weights_only=True)
+        for name, module in self._modules.items():
+            module.load_state_dict(state[name])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self.step = int(state["step"])
