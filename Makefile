@@ -79,7 +79,8 @@ $(VENV)/.pretrain: $(READY)
 
 # One process for each core, at most eight; the tests of a file stay together, because they share
 # what is expensive to make. `make test ARGS="-n 0 tests/test_x.py"` runs in this process.
-TESTS := $(RUN) pytest --numprocesses auto --maxprocesses 8 --dist loadfile
+TESTS := $(RUN) pytest --numprocesses auto --maxprocesses 8 --dist loadfile \
+  --no-loadscope-reorder
 
 test: $(READY) ## the tests that take seconds, on all cores
 	@$(TESTS) -m "not slow" $(ARGS)
