@@ -74,6 +74,7 @@ LIGHT = (
 )  # fmt: skip
 
 MOST_PARAMETERS = 5
+MOST_LINES = 300
 # Names that other people's folders use as well.
 FOREIGN_FILES = {
     "config.json": (
@@ -301,6 +302,17 @@ def test_nothing_takes_more_than_five_parameters():
                     name = getattr(node, "name", "lambda")
                     strays.append(f"{module.at(node.lineno)} {name} takes {count}")
     refuse(strays, "say what belongs together with a dataclass and take that:")
+
+
+def test_no_file_is_longer_than_one_reads_at_a_time():
+    counts = {
+        path.relative_to(PROJECT): len(path.read_text(encoding="utf-8").splitlines())
+        for path in (PROJECT / "lab").rglob("*.py")
+    }
+    refuse(
+        [f"{path} has {lines} lines" for path, lines in counts.items() if lines > MOST_LINES],
+        f"split it by subject, {MOST_LINES} lines at most:",
+    )
 
 
 def test_no_first_element_stands_for_a_sweep():
