@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from lab.core.sealed import recall
 from lab.experiment.schema import ModelConfig
 from lab.model.check import EMBEDDED_FINGERPRINT, config_mistakes, weight_mistakes
 from lab.model.fingerprint import EMBEDDED, find_folder, fingerprint
@@ -189,7 +190,7 @@ def test_the_embedded_model_is_whole_and_known_to_be(tmp_path):
     with_comment(other)
     checked = tmp_path / "checked.json"
     assert weight_mistakes(other, tmp_path / "hashes.json", checked) == []
-    assert json.loads(checked.read_text()) == [fingerprint(other, tmp_path / "hashes.json")]
+    assert recall(checked) == [fingerprint(other, tmp_path / "hashes.json")]
 
 
 def half_precision_alone(model):

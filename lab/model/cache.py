@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file, save
 
 from lab.core.files import write_bytes
+from lab.core.sealed import is_whole, sealed
 
 __all__ = ["TensorCache"]
 
@@ -46,12 +47,14 @@ class TensorCache:
                 self._memory[key] = {
                     name: stacked[row].contiguous() for name, stacked in made.items()
                 }
-                write_bytes(self.folder / f"{key}.safetensors", save(self._memory[key]))
+                write_bytes(
+                    self.folder / f"{key}.safetensors", sealed(save(self._memory[key]), key)
+                )
         names = self._memory[keys[0]]
         return {name: torch.stack([self._memory[key][name] for key in keys]) for name in names}
 
     def _load(self, key: str) -> bool:
         path = self.folder / f"{key}.safetensors"
-        if path.is_file():
+        if path.is_file() and is_whole(path):  # else it is made again
             self._memory[key] = load_file(path)
         return key in self._memory

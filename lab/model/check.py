@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.core.files import read_json, write_json
+from lab.core.sealed import recall, remember
 from lab.model.family.kinds import FamilyKind, find_kind
 from lab.model.fingerprint import fingerprint
 from lab.model.weights import HeaderError, TensorEntry, read_header, value_mistakes, weight_files
@@ -39,14 +39,14 @@ def weight_mistakes(folder: Path, hashes: Path, checked: Path) -> list[str]:
         checked: JSON file with the fingerprints of models that are whole.
     """
     name = fingerprint(folder, hashes)
-    known = read_json(checked)
-    if name in _whole or (isinstance(known, list) and name in known):
+    known: list[str] = recall(checked) or []
+    if name in _whole or name in known:
         return []
     kind = find_kind(folder)
     mistakes = _key_mistakes(folder, kind) or _number_mistakes(folder, kind)
     if not mistakes:
         _whole.add(name)
-        write_json(checked, [*(known if isinstance(known, list) else []), name])
+        remember(checked, [*known, name])
     return mistakes
 
 

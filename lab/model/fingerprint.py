@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab.core.errors import LabError, raise_if
-from lab.core.files import read_json, write_json
 from lab.core.identity import content_id, file_hash
 from lab.core.project import PROJECT
+from lab.core.sealed import recall, remember
 from lab.experiment.schema import ModelConfig
 from lab.model.family.kinds import find_kind
 from lab.model.weights import variant, weight_files
@@ -101,7 +101,7 @@ def fingerprint(folder: Path, cache: Path) -> str:
         folder: The diffusers folder.
         cache: JSON file for the remembered hashes.
     """
-    known: dict[str, str] = read_json(cache) or {}
+    known: dict[str, str] = recall(cache) or {}
     hashes: dict[str, str] = {}
     fresh: dict[str, str] = {}
     for component in find_kind(folder).components:
@@ -114,5 +114,5 @@ def fingerprint(folder: Path, cache: Path) -> str:
             fresh[key] = known.get(key) or file_hash(path)
             hashes[f"{component}/{path.name}"] = fresh[key]
     if not fresh.keys() <= known.keys():
-        write_json(cache, known | fresh)
+        remember(cache, known | fresh)
     return content_id(hashes)

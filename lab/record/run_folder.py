@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.core.files import read_json, write_json
+from lab.core.sealed import is_whole, note_of
 from lab.record.documents import About, Done, Failure
 
 __all__ = ["OUTPUT_FILES", "TRAINING_FILES", "OutputFolder", "RunFolder"]
@@ -55,13 +56,15 @@ class RunFolder:
 
     @property
     def checkpoint_step(self) -> int:
-        """Finished steps of an interrupted training, 0 when there is none."""
-        if not self.checkpoint.is_file():
+        """Finished steps of an interrupted training, 0 where there is none or it is damaged."""
+        if not self.checkpoint.is_file() or self.checkpoint_is_damaged:
             return 0
-        # A safetensors file begins with eight bytes of length and a header in JSON.
-        with self.checkpoint.open("rb") as stream:
-            header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-        return int(json.loads(header["__metadata__"]["position"])["step"])
+        return int(json.loads(note_of(self.checkpoint))["step"])
+
+    @property
+    def checkpoint_is_damaged(self) -> bool:
+        """Whether there is a checkpoint that is not what was written."""
+        return self.checkpoint.is_file() and not is_whole(self.checkpoint)
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lab.record.pictures import is_drawn
 from lab.run.spec import PlannedRun
 from lab.sample.request import base_requests
 
@@ -17,7 +18,7 @@ __all__ = ["base_images_there", "draw_base_images"]
 def base_images_there(run: PlannedRun) -> bool:
     """Say whether all images that a run's experiment asks of its base model are drawn."""
     folder = run.places.base(run.fingerprint)
-    return all((folder / item.file).is_file() for item in base_requests(run.config))
+    return all(is_drawn(folder / item.file) for item in base_requests(run.config))
 
 
 def draw_base_images(run: PlannedRun, base: Base, name: str, progress: Progress) -> None:

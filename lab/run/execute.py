@@ -92,6 +92,8 @@ def _train(run: PlannedRun, adapter: Method, dataset: Dataset, progress: Progres
     finished = folder.adapter.is_file()
     if finished and not missing:
         return
+    if folder.checkpoint_is_damaged:
+        folder.checkpoint.unlink()  # the sweep has said so
     if missing and min(missing) <= folder.checkpoint_step:
         folder.checkpoint.unlink()  # it lies behind a step that is wanted
     until = max(missing) if finished else config.train.num_steps

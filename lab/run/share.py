@@ -6,9 +6,11 @@ experiment holds the very adapter that this one would train.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from lab.core.files import link_file
+from lab.record.pictures import take_hashes
 from lab.record.run_folder import TRAINING_FILES, RunFolder
 
 __all__ = ["find_twin", "take_over"]
@@ -22,7 +24,7 @@ def find_twin(folder: RunFolder) -> RunFolder | None:
     return next((twin for twin in twins if twin.adapter.is_file()), None)
 
 
-def take_over(folder: RunFolder, steps: Iterable[int], images: Iterable[str]) -> str:
+def take_over(folder: RunFolder, steps: Iterable[int], images: Sequence[str]) -> str:
     """Link what another experiment has of the same run, and this folder has not.
 
     Args:
@@ -46,4 +48,6 @@ def take_over(folder: RunFolder, steps: Iterable[int], images: Iterable[str]) ->
         source, target = twin.path / name, folder.path / name
         if source.is_file() and not target.is_file():
             link_file(source, target)
+    for place in {Path(name).parent for name in images}:
+        take_hashes(twin.path / place, folder.path / place)
     return twin.path.parent.name

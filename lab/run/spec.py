@@ -10,6 +10,7 @@ Three ids name what a run stands for:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -24,6 +25,7 @@ from lab.experiment.schema import RunConfig
 from lab.experiment.sweep import Run
 from lab.model.fingerprint import find_folder, fingerprint
 from lab.probe import PROBE_SCHEMA
+from lab.record.pictures import was_changed
 from lab.record.places import Places
 from lab.record.run_folder import OutputFolder, RunFolder
 from lab.record.sweep_folder import SweepFolder
@@ -32,7 +34,9 @@ from lab.run.share import find_twin
 from lab.sample.request import base_requests, prior_id, run_requests, sampler_id
 
 __all__ = [
+    "DAMAGED_CHECKPOINT",
     "PlannedRun",
+    "changed_words",
     "find_training_set",
     "model_fingerprint",
     "plan_run",
@@ -40,6 +44,7 @@ __all__ = [
 
 # Raised whenever the code that trains changes what comes out of the same settings.
 CODE_SCHEMA = 1
+DAMAGED_CHECKPOINT = "its checkpoint is damaged; it is trained from the beginning"
 UNBUILT = "dataset not built yet"
 
 
@@ -105,6 +110,12 @@ class PlannedRun:
         home = self.places.experiment(self.config.experiment.name)
         return RunFolder(home / self.run_id)
 
+    @property
+    def changed_pictures(self) -> list[str]:
+        """The pictures that are not what was drawn any more, below its folder."""
+        files = dict.fromkeys(request.file for request in run_requests(self.config))
+        return [file for file in files if was_changed(self.folder.path / file)]
+
     @cached_property
     def output(self) -> OutputFolder:
         """Where what is drawn and measured is stored."""
@@ -157,16 +168,26 @@ def plan_run(run: Run, dataset: Dataset | None) -> PlannedRun:
     return replace(planned, status=status, reason=reason)
 
 
+def changed_words(files: Sequence[str]) -> str:
+    """Say that pictures are drawn again because they were changed."""
+    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    return f"{files[0]}{more} changed after being drawn; drawn again"
+
+
 def _status(run: PlannedRun) -> tuple[str, str]:
     folder, output = run.folder, run.output
     done, failure = output.done, output.failure
     if done and done.output_id == run.output_id:
-        missing = output.missing
-        return ("PARTIAL", f"{', '.join(missing)} is missing") if missing else ("DONE", "")
+        if missing := output.missing:
+            return "PARTIAL", f"{', '.join(missing)} is missing"
+        changed = run.changed_pictures
+        return ("PARTIAL", changed_words(changed)) if changed else ("DONE", "")
     if failure:
         return "FAILED", f"{failure.reason}; it will be tried again"
     if folder.adapter.is_file():
         return "PARTIAL", "trained; images or measurements are missing"
+    if folder.checkpoint_is_damaged:
+        return "PARTIAL", DAMAGED_CHECKPOINT
     if folder.checkpoint.is_file():
         return "PARTIAL", f"trained to step {folder.checkpoint_step}"
     if twin := find_twin(folder):

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from lab.core.files import write_bytes
 from lab.core.seeds import tensor_generator
 from lab.experiment.schema import RunConfig
 from lab.method.method import Method
 from lab.model.conditioning import Conditioning
 from lab.model.resident import Base
+from lab.record.pictures import is_drawn, write_pictures
 from lab.sample.request import ImageRequest, chunks
 
 __all__ = ["ImageSource", "draw_batch", "draw_images", "draw_seeds"]
@@ -104,7 +104,7 @@ def draw_images(
     folder: Path,
     progress: Callable[[int], None],
 ) -> None:
-    """Draw what is missing of the requested images, a whole batch at a time.
+    """Draw what is missing or changed of the requested images, a whole batch at a time.
 
     Args:
         source: The base model with its method.
@@ -114,18 +114,22 @@ def draw_images(
     """
     there = 0
     for chunk in chunks(requests, source.config.sample.batch_size):
-        if not all((folder / request.file).is_file() for request in chunk):
+        if not all(is_drawn(folder / request.file) for request in chunk):
             if source.method is not None:
                 source.method.scale(chunk[0].weight)
             seeds = [request.generation_seed for request in chunk]
             images = draw_batch(source, chunk[0].prompt, seeds)
-            for request, image in zip(chunk, images, strict=True):
-                _write_png(folder / request.file, image)
+            write_pictures(
+                {
+                    folder / request.file: _png(image)
+                    for request, image in zip(chunk, images, strict=True)
+                }
+            )
         there += len(chunk)
         progress(there)
 
 
-def _write_png(path: Path, image: np.ndarray) -> None:
+def _png(image: np.ndarray) -> bytes:
     encoded = BytesIO()
     Image.fromarray(image).save(encoded, "png")
-    write_bytes(path, encoded.getvalue())
+    return encoded.getvalue()

@@ -12,13 +12,22 @@ from lab.experiment.schema import RunConfig
 from lab.experiment.sweep import Run, Sweep
 from lab.launch.resident import ResidentBase
 from lab.launch.task import Task
+from lab.record.pictures import was_changed
 from lab.record.places import Places
 from lab.run.base_images import base_images_there
 from lab.run.mistakes import prior_mistakes
 from lab.run.placebo import PLACEBO_PURPOSE, draw_placebo
-from lab.run.spec import PlannedRun, find_training_set, model_fingerprint, plan_run
+from lab.run.spec import (
+    DAMAGED_CHECKPOINT,
+    PlannedRun,
+    changed_words,
+    find_training_set,
+    model_fingerprint,
+    plan_run,
+)
+from lab.sample.request import base_requests
 
-__all__ = ["BASE", "baseline_labels", "plan_tasks", "prepare"]
+__all__ = ["BASE", "baseline_labels", "damage", "plan_tasks", "prepare"]
 
 BASE = "base"  # the label of the base model's images where all arms have the same
 
@@ -71,6 +80,22 @@ def _placebo(config: RunConfig, original: Dataset, resident: ResidentBase) -> Da
         model_fingerprint(config),
         lambda prompt, seeds: draw_seeds(source, prompt, seeds),
     )
+
+
+def damage(planned: Sequence[PlannedRun]) -> list[str]:
+    """Say which stored files were changed since they were written, and that they are made anew."""
+    lines = []
+    for run in planned:
+        if run.folder.checkpoint_is_damaged:
+            lines.append(f"{run.name}: {DAMAGED_CHECKPOINT}")
+        if changed := run.changed_pictures:
+            lines.append(f"{run.name}: {changed_words(changed)}")
+    for run in {run.baseline_id: run for run in planned}.values():
+        home = run.places.base(run.fingerprint)
+        files = [item.file for item in base_requests(run.config) if was_changed(home / item.file)]
+        if files:
+            lines.append(f"base model: {changed_words(files)}")
+    return lines
 
 
 def plan_tasks(planned: Sequence[PlannedRun], labels: dict[str, str]) -> list[Task]:

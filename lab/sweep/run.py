@@ -18,7 +18,7 @@ from lab.record.places import Places
 from lab.run.spec import PlannedRun
 from lab.sweep.finished import Finished
 from lab.sweep.notes import sweep_notes
-from lab.sweep.prepare import baseline_labels, plan_tasks, prepare
+from lab.sweep.prepare import baseline_labels, damage, plan_tasks, prepare
 
 __all__ = ["run_sweep"]
 
@@ -54,6 +54,8 @@ def run_sweep(sweep: Sweep, launcher: Launcher) -> list[Outcome]:
                 display.say(note)
             mirror = LiveMirror(sweep.tracking, places.root, display.say)
             mirror.prepare()
+            for line in damage(planned):
+                display.say(line)
             outcomes: dict[str, Outcome] = {}
             tasks = plan_tasks(planned, baseline_labels(sweep, planned))
             ended = launcher.launch(tasks, resident, display) if tasks else iter(())

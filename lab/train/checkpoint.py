@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file, save
 
 from lab.core.files import write_bytes
+from lab.core.sealed import note_of, sealed
 from lab.method.method import Method
 
 __all__ = ["TrainingLog", "load_checkpoint", "save_checkpoint"]
@@ -36,7 +36,7 @@ def save_checkpoint(
     position = json.dumps(
         {"step": step, "log": log, "scalars": scalars, "base": method.base.fingerprint}
     )
-    write_bytes(path, save(tensors, {"position": position}))
+    write_bytes(path, sealed(save(tensors), position))
 
 
 def load_checkpoint(
@@ -48,12 +48,12 @@ def load_checkpoint(
         The number of finished steps and the log so far; (0, []) when there is no checkpoint.
 
     Raises:
+        UnreadableError: If it is not what was written.
         LabError: If it was written on another base model; older checkpoints do not say on which.
     """
     if not path.is_file():
         return 0, []
-    with safe_open(path, framework="pt") as opened:
-        position = json.loads(opened.metadata()["position"])
+    position = json.loads(note_of(path))
     method.check_base(path, position.get("base"))
     tensors = load_file(path)
     method.load_state(

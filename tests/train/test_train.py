@@ -4,10 +4,10 @@ import json
 
 import pytest
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from lab.core.errors import LabError
+from lab.core.sealed import note_of, sealed
 from lab.experiment.schema import AdapterConfig, TrainConfig
 from lab.method.lora import Lora
 from lab.model.resident import load_base
@@ -72,10 +72,10 @@ def test_a_checkpoint_of_another_base_is_refused(train, tmp_path):
 
 def test_a_checkpoint_that_names_no_base_is_continued(train, tmp_path):
     train.kill(tmp_path / "a", 3)
-    with safe_open(tmp_path / "a", "pt") as opened:
-        position = json.loads(opened.metadata()["position"])
+    position = json.loads(note_of(tmp_path / "a"))
     assert position.pop("base") == "tiny"  # as versions before 0.2 wrote it
-    save_file(load_file(tmp_path / "a"), tmp_path / "a", {"position": json.dumps(position)})
+    content = save(load_file(tmp_path / "a"))
+    (tmp_path / "a").write_bytes(sealed(content, json.dumps(position)))
     assert train(tmp_path / "a") == train(tmp_path / "whole")
 
 

@@ -1,0 +1,132 @@
+"""Files that were changed after they were written are not trusted: they are said and made anew."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from lab.core.sealed import is_whole
+from lab.model.cache import TensorCache
+from lab.record.run_folder import RunFolder
+
+WORDS = ("experiment=base_monster_colored", "arm=plain", "seed=0")
+
+
+@pytest.fixture
+def sweep(toy_sweep, tmp_path, capsys):
+    """Run one arm; return what was printed."""
+
+    def run(command="sweep"):
+        assert toy_sweep(tmp_path, *WORDS, command=command, compared=False) == 0
+        return " ".join(capsys.readouterr().out.split())
+
+    return run
+
+
+@pytest.fixture
+def finished(two_arms, tmp_path):
+    """The folder of a finished run of another process."""
+    shutil.copytree(two_arms, tmp_path, dirs_exist_ok=True)
+    return plain(tmp_path)
+
+
+def plain(folder):
+    """Return the folder of the arm `plain`, seed 0."""
+    for path in (Path(folder) / "base_monster_colored").glob("*/identity.json"):
+        for output in RunFolder(path.parent).outputs:
+            if (output.about.arm, output.about.train_seed) == ("plain", 0):
+                return RunFolder(path.parent)
+    raise AssertionError("not begun")
+
+
+def flip(path, place=-9):
+    """Flip one bit of a file: by default of the last tensor's or the picture's last numbers."""
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [flip, lambda path: flip(path, 60), cut, empty])
+def test_a_damaged_checkpoint_is_never_continued(
+    sweep, killed_at_step, finished, tmp_path, damage
+):
+    whole = finished.adapter.read_bytes()
+    shutil.rmtree(finished.path.parent)
+    with killed_at_step(4):
+        sweep()
+    damage(plain(tmp_path).checkpoint)
+    line = "its checkpoint is damaged; it is trained from the beginning"
+    assert line in sweep("plan")
+    assert f"plain · seed 0: {line}" in sweep()
+    assert plain(tmp_path).adapter.read_bytes() == whole
+
+
+def exchange(path):
+    Image.new("RGB", (16, 16), "red").save(path)
+
+
+@pytest.mark.parametrize("damage", [exchange, flip, cut, empty])
+@pytest.mark.parametrize("measured", [True, False])
+def test_a_picture_that_was_changed_is_drawn_again(sweep, finished, damage, measured):
+    [output] = finished.outputs
+    table = (output.path / "images.csv").read_bytes()
+    picture = sorted(finished.path.glob("samples/**/*.png"))[0]
+    before = picture.read_bytes()
+    if not measured:
+        (output.path / "DONE.json").unlink()
+    damage(picture)
+    line = "0000.png changed after being drawn; drawn again"
+    assert line in sweep()
+    assert picture.read_bytes() == before
+    assert (output.path / "images.csv").read_bytes() == table
+
+
+def test_a_picture_of_the_base_model_that_was_changed_is_drawn_again(sweep, finished, tmp_path):
+    picture = sorted((tmp_path / "_base").glob("*/samples/**/*.png"))[0]
+    before = picture.read_bytes()
+    exchange(picture)
+    assert "base model: samples/" in sweep()
+    assert picture.read_bytes() == before
+
+
+def test_a_damaged_list_of_hashes_is_made_again(sweep, finished):
+    listed = sorted(finished.path.glob("samples/**/sha256.json"))[0]
+    before = listed.read_bytes()
+    cut(listed)
+    assert "changed after being drawn; drawn again" in sweep()
+    assert listed.read_bytes() == before
+
+
+def test_pictures_of_older_versions_have_no_hashes_and_are_kept(sweep, finished):
+    for listed in finished.path.glob("samples/**/sha256.json"):
+        listed.unlink()
+    assert "drawn again" not in sweep()
+
+
+@pytest.mark.parametrize("damage", [flip, cut, empty])
+def test_what_is_remembered_of_a_model_is_found_out_again(sweep, finished, tmp_path, damage):
+    damage(tmp_path / "_cache" / "fingerprints.json")
+    assert "1 runs: 1 DONE" in sweep("plan")
+
+
+@pytest.mark.parametrize("damage", [flip, cut, empty])
+def test_a_damaged_cache_entry_is_made_again(tmp_path, damage):
+    def make(positions):
+        return {"value": torch.arange(12.0).reshape(2, 6)[positions]}
+
+    TensorCache(tmp_path).get(["a", "b"], make)
+    for path in tmp_path.iterdir():
+        damage(path)
+    got = TensorCache(tmp_path).get(["a", "b"], make)["value"]
+    assert got.flatten().tolist() == list(range(12))
+    assert all(is_whole(path) for path in tmp_path.iterdir())
