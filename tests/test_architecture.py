@@ -70,7 +70,8 @@ LIBRARIES = {
 LIGHT = (
     "lab.model.family.kinds", "lab.model.family.stable_diffusion_folder", "lab.model.fingerprint",
     "lab.model.check", "lab.model.family.config_file", "lab.model.tokens", "lab.model.weights",
-    "lab.method.kinds", "lab.train.order", "lab.sample.request", "lab.probe.encoder_folder",
+    "lab.model.window", "lab.method.kinds", "lab.train.order", "lab.sample.request",
+    "lab.probe.encoder_folder",
 )  # fmt: skip
 
 MOST_PARAMETERS = 5

@@ -19,6 +19,7 @@ from lab.core.names import is_name
 from lab.experiment.arms import Job, as_mapping
 from lab.experiment.rules import arm_mistakes, claim_mistakes, sweep_mistakes
 from lab.run.mistakes import model_mistakes, read_model_mistakes, run_mistakes
+from lab.run.texts import prompt_mistakes
 
 __all__ = ["jobs_of"]
 
@@ -63,6 +64,7 @@ def jobs_of(
     mistakes += [line for config in of_each_model for line in model_mistakes(config)]
     raise_if(list(dict.fromkeys(mistakes)))
     raise_if(sweep_mistakes(jobs))
+    raise_if(prompt_mistakes(job.config for job in jobs))
     # Reading gigabytes comes last, and once for each model.
     raise_if([line for config in of_each_model for line in read_model_mistakes(config)])
     return jobs

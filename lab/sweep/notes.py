@@ -7,12 +7,14 @@ from lab.core.project import PROJECT
 from lab.core.settings import identity_of
 from lab.dataset import dataset_notes
 from lab.experiment.sweep import Sweep
+from lab.run.spec import find_training_set
+from lab.run.texts import caption_notes, prompt_notes
 
 __all__ = ["sweep_notes"]
 
 
 def sweep_notes(sweep: Sweep) -> list[str]:
-    """Return the notes on the datasets of a sweep, each once."""
+    """Return the notes on the datasets and texts of a sweep, each once."""
     notes: dict[str, None] = {}
     seen = set()
     for config in (run.config for run in sweep.runs):
@@ -22,4 +24,8 @@ def sweep_notes(sweep: Sweep) -> list[str]:
             seen.add(same)
             found = dataset_notes(config.dataset, side, project=PROJECT, prior_weight=weight)
             notes |= dict.fromkeys(found)
+        if dataset := find_training_set(config):
+            captions = [example.caption for example in dataset.examples]
+            notes |= dict.fromkeys(caption_notes(config, captions))
+        notes |= dict.fromkeys(prompt_notes(config))
     return list(notes)

@@ -25,6 +25,7 @@ from lab.run.spec import (
     model_fingerprint,
     plan_run,
 )
+from lab.run.texts import caption_mistakes
 from lab.sample.request import base_requests
 
 __all__ = ["BASE", "baseline_labels", "damage", "plan_tasks", "prepare"]
@@ -55,6 +56,8 @@ def prepare(sweep: Sweep, resident: ResidentBase) -> list[PlannedRun]:
         except LabError as error:
             mistakes += error.mistakes
     raise_if(list(dict.fromkeys(mistakes)))
+    built = zip(sweep.runs, datasets, strict=True)
+    raise_if(caption_mistakes((run.arm.label, run.config, dataset) for run, dataset in built))
     return [
         plan_run(run, _training_set(run, dataset, resident))
         for run, dataset in zip(sweep.runs, datasets, strict=True)

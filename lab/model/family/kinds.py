@@ -13,6 +13,7 @@ from lab.model.family.config_file import read_config
 
 if TYPE_CHECKING:
     import torch
+    from tokenizers import Tokenizer
 
     from lab.model.family.family import Family
 
@@ -25,6 +26,10 @@ class FolderRules(Protocol):
     @staticmethod
     def config_mistakes(folder: Path) -> list[str]:
         """Return what in configurations and tokenizer does not fit together, without torch."""
+
+    @staticmethod
+    def text_window(folder: Path) -> tuple[Tokenizer, int]:
+        """Return the tokenizer and how many pieces of a text are read, without torch."""
 
     @staticmethod
     def current_name(key: str) -> str:

@@ -6,13 +6,16 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lab.core.errors import LabError
 from lab.model.family.config_file import read_config
 from lab.model.tokens import load_tokenizer
 
-__all__ = ["config_mistakes", "current_name", "expected_shapes"]
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+__all__ = ["config_mistakes", "current_name", "expected_shapes", "text_window"]
 
 # Schedulers of discrete diffusion with a variance that is preserved: any of them gives the noise
 # schedule, whichever sampler it is.
@@ -124,6 +127,12 @@ def _text(config: dict[str, Any], folder: Path, rule: Check) -> list[str]:
         f"vocab_size must be at least the {known} pieces of the tokenizer, got {size}",
     )  # fmt: skip
     return []
+
+
+def text_window(folder: Path) -> tuple[Tokenizer, int]:
+    """Return the tokenizer, and the positions of the text encoder but for begin and end."""
+    config = read_config(folder / "text_encoder" / "config.json")
+    return load_tokenizer(folder / "tokenizer"), config.get("max_position_embeddings", 77) - 2
 
 
 # Files of older versions: a text encoder's prefix, and what attention in autoencoders was called.
