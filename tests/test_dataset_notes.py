@@ -49,6 +49,10 @@ def test_captions_that_the_template_leaves_out_are_said(folder):
     assert notes(config_of(folder, "{trigger}, {caption}")) == []
 
 
+def test_drawn_pictures_have_no_captions_to_leave_out():
+    assert notes(DatasetConfig(source={"kind": "shapes"})) == []
+
+
 def test_class_images_without_a_weight_are_said(folder):
     save_picture(folder / "a" / "a.png")
     save_picture(folder / "b" / "b.png", 33)

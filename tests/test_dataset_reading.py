@@ -169,6 +169,15 @@ def test_linked_folders_are_read_once(folder):
     assert captions(folder, "{folder} {file}") == ["linked b", "own a"]
 
 
+@pytest.mark.parametrize("name", ["b.png", "a.txt", "metadata.jsonl"])
+def test_what_is_no_file_is_named_and_not_waited_for(folder, name):
+    save_picture(folder / "a.png")
+    os.mkfifo(folder / name)
+    assert mistakes(folder, "{file}") == [
+        f"{folder / name}: is not a file, or is a link that leads nowhere"
+    ]
+
+
 def test_a_link_to_nothing_is_named(folder):
     save_picture(folder / "a.png")
     os.symlink(folder / "gone.png", folder / "b.png")
@@ -196,6 +205,7 @@ def test_a_byte_order_mark_is_no_part_of_the_text(folder):
     save_picture(folder / "a.png")
     (folder / "a.txt").write_text("a toy", encoding="utf-8-sig")
     assert captions(folder) == ["a toy"]
+    (folder / "a.txt").unlink()
     (folder / "metadata.csv").write_text("file_name,text\na.png,a doll\n", encoding="utf-8-sig")
     assert captions(folder) == ["a doll"]
     (folder / "metadata.csv").unlink()
@@ -224,6 +234,30 @@ def test_a_missing_value_is_no_caption(folder):
     (folder / "metadata.jsonl").write_text('{"file_name": "a.png", "text": NaN}')
     (line,) = mistakes(folder)
     assert "a.png has no caption" in line
+
+
+def test_text_in_another_encoding_is_refused(folder):
+    save_picture(folder / "a.png")
+    (folder / "a.txt").write_bytes("toy".encode("utf-16-le"))
+    assert mistakes(folder) == [f"{folder / 'a.txt'}: not UTF-8 text (it holds NUL characters)"]
+
+
+def test_two_captions_that_disagree_are_refused(folder):
+    save_picture(folder / "a.png")
+    (folder / "metadata.csv").write_text("file_name,text\na.png,a toy\n")
+    (folder / "a.txt").write_text("a  toy\n")
+    assert captions(folder) == ["a toy"]
+    (folder / "a.txt").write_text("my toy")
+    assert mistakes(folder) == [
+        f"{folder / 'a.png'}: must have one caption: the metadata says 'a toy' and a.txt 'my toy'"
+    ]
+
+
+def test_a_column_that_stands_twice_is_refused(folder):
+    save_picture(folder / "a.png")
+    (folder / "metadata.csv").write_text("file_name,text,text\na.png,x,y\n")
+    [line] = mistakes(folder)
+    assert line.endswith("the first line must name each column once, got text twice")
 
 
 def test_repeats_have_a_bound(folder):

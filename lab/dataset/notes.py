@@ -36,7 +36,10 @@ def _unused_captions(entries: Sequence[Entry], config: DatasetConfig) -> list[st
     template = config.tags.template
     if not set(template_fields(template)) <= _OWN_WORDS:
         return []
-    number = sum("caption" in entry.fields and entry.template is None for entry in entries)
+    # Only files bring captions of their own; a drawn picture's caption is what it was drawn from.
+    number = sum(
+        {"file", "caption"} <= set(entry.fields) and entry.template is None for entry in entries
+    )
     if number == 0:
         return []
     return [

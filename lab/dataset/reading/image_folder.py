@@ -156,6 +156,8 @@ def read_folder(folder: Path) -> FolderContent:
         if _is_hidden(path.name):
             if path.is_dir() or suffix in _ALWAYS_READ | _OTHER_IMAGES:
                 content.ignore("hidden or system files", path)
+        elif _is_meant(path) and not path.is_file():
+            content.mistakes.append(f"{path}: is not a file, or is a link that leads nowhere")
         elif suffix in _ALWAYS_READ | _OTHER_IMAGES:
             _add_image(content, path)
         elif path.name in METADATA_NAMES:
@@ -170,11 +172,15 @@ def read_folder(folder: Path) -> FolderContent:
     return content
 
 
+def _is_meant(path: Path) -> bool:
+    """Whether a file's name says that it is read."""
+    known = _ALWAYS_READ | _OTHER_IMAGES | {*_CAPTIONS}
+    return path.suffix.lower() in known or path.name in METADATA_NAMES
+
+
 def _add_image(content: FolderContent, path: Path) -> None:
     if path.name == "contact_sheet.png":
         content.ignore("contact sheets", path)
-    elif not path.is_file():
-        content.mistakes.append(f"{path}: is not a file, or is a link that leads nowhere")
     elif path.suffix.lower() in _read_suffixes():
         content.images.append(path)
     else:

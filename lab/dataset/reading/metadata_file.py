@@ -34,8 +34,11 @@ def _csv(path: Path) -> list[Any]:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream)
             rows = list(reader)
+            columns = reader.fieldnames or []
     except csv.Error as error:
         raise LabError(f"{path}: not a table that can be read ({error})") from error
+    if twice := [name for index, name in enumerate(columns) if name in columns[:index]]:
+        raise LabError(f"{path}: the first line must name each column once, got {twice[0]} twice")
     surplus = [number for number, row in enumerate(rows, start=1) if None in row]
     if surplus:
         raise LabError(

@@ -160,6 +160,7 @@ def _caption(path: Path, row: Row, side_cars: list[Path]) -> str:
         text = row[columns[0]]
         if isinstance(text, bool) or not isinstance(text, str | int | float):
             raise LabError(f"{path}: {columns[0]} must be one caption, got {text!r}")
+        _check_agreement(path, str(text), side_cars)
     elif len(side_cars) > 1:
         names = " and ".join(each.name for each in side_cars)
         raise LabError(f"{path}: must have one caption file, got {names}")
@@ -168,14 +169,28 @@ def _caption(path: Path, row: Row, side_cars: list[Path]) -> str:
     return " ".join(str(text).split())
 
 
+def _check_agreement(path: Path, text: str, side_cars: list[Path]) -> None:
+    """Refuse an image about which the metadata says one thing and the file beside it another."""
+    for side_car in side_cars:
+        beside = _text_of(side_car)
+        if beside.split() != text.split():
+            raise LabError(
+                f"{path}: must have one caption: the metadata says {text[:60]!r} and "
+                f"{side_car.name} {beside.strip()[:60]!r}"
+            )
+
+
 def _text_of(side_car: Path) -> str:
     try:
         # Editors on Windows put a byte-order mark in front.
-        return side_car.read_text(encoding="utf-8-sig")
+        text = side_car.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise LabError(f"{side_car}: not UTF-8 text ({error.reason})") from error
     except OSError as error:
         raise LabError(f"{side_car}: cannot be read: {error.strerror}") from error
+    if "\0" in text:  # UTF-16 without a byte-order mark looks like this
+        raise LabError(f"{side_car}: not UTF-8 text (it holds NUL characters)")
+    return text
 
 
 def _repeats(path: Path, row: Row) -> int:
