@@ -104,7 +104,7 @@ def test_all_mistakes_in_arms_are_reported_at_once_with_those_of_their_jobs(refu
         f"{ARMS}.odd={{role:control}}",
     )
     assert [line.split(";")[0] for line in sorted(lines)] == [
-        "adapter.rank must be at least 1, got 0",
+        "adapter.rank must be between 1 and 4096, got 0",
         "dataset 'base_blurr' not found",
         "hydra.sweeper.arms must hold at most one placebo, got placebo, one",
         "hydra.sweeper.arms.strong must not set arm: strong is its name",

@@ -30,8 +30,8 @@ def mistakes(capsys, tmp_path):
     [
         ("adapter.rnak=4", "key 'adapter.rnak' not found; did you mean adapter.rank?"),
         ("adapter.rank=four", "adapter.rank must be a whole number, got 'four'"),
-        ("adapter.rank=0", "adapter.rank must be at least 1, got 0"),
-        ("adapter.rank=4,0", "adapter.rank must be at least 1, got 0"),
+        ("adapter.rank=0", "adapter.rank must be between 1 and 4096, got 0"),
+        ("adapter.rank=4,0", "adapter.rank must be between 1 and 4096, got 0"),
         ("train.learning_rate=nan", "train.learning_rate must be a finite number, got nan"),
         ("train.schedule=square", "must be one of constant, linear, cosine, got 'square'"),
         ("model=gpt", "model 'gpt' not found; available: embedded, path, sd15"),

@@ -55,7 +55,7 @@ def test_all_mistakes_are_found_at_once():
     config.train.schedule = "square"
     config.experiment.prompts = {"trigger": []}
     assert find_mistakes(config) == [
-        "adapter.rank must be at least 1, got 0",
+        "adapter.rank must be between 1 and 4096, got 0",
         "train.learning_rate must be a finite number, got nan",
         "train.schedule must be one of constant, linear, cosine, got 'square'",
         "experiment.prompts.trigger must hold at least one prompt",

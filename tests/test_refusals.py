@@ -52,6 +52,10 @@ def changed(key, value):
         ("seed", 99999999999999999999, "between 0 and 4294967295"),
         ("train.streams.noise", -1, "between 0 and 4294967295"),
         ("sample.num_steps", 5000, "between 1 and 1000, got 5000"),
+        ("sample.num_images", 10**9, "between 1 and 10000, got 1000000000"),
+        ("train.num_steps", 10**12, "between 1 and 10000000, got"),
+        ("train.batch_size", 10**8, "between 1 and 4096, got"),
+        ("adapter.rank", 10**6, "between 1 and 4096, got"),
         ("sample.adapter_weights", [float("nan")], "a list of different values, each between"),
         ("sample.adapter_weights", [1.0, 1.0], "a list of different values, each between"),
         ("sample.adapter_weights", [], "must hold at least one weight"),
@@ -98,6 +102,7 @@ def test_a_prompt_set_has_a_name_that_files_and_stores_take(name):
             "train.learning_rate must hold each level once, got 0.0001 twice",
         ),
         (["arm=plain", "seed=0,0,1"], "seed must hold each level once, got 0 twice"),
+        (["arm=", "seed=0"], "arm '' not found; available: "),
         (["arm=plain", "seed=range(0,0)"], "seed=range(0,0) must hold at least one level"),
         (
             ["arm=plain", "seed=0", "adapter.alpha=4,4.0"],

@@ -106,7 +106,7 @@ class AdapterConfig:
     """The adapter that is trained on the frozen base (LoRA, Hu et al. 2021, arXiv 2106.09685)."""
 
     method: str = setting("lora", one_of("lora", "loha", "lokr"))
-    rank: int = setting(8, at_least(1))
+    rank: int = setting(8, between(1, 4096))
     # The adapter's output is scaled by alpha / rank (alpha / sqrt(rank) with `rslora`).
     alpha: float = setting(8.0, more_than(0))
     # One of the model family's named sets of modules (`targets` in `lab/model/family/`), or a
@@ -141,8 +141,8 @@ class StreamConfig:
 class TrainConfig:
     """How the adapter is trained."""
 
-    num_steps: int = setting(300, at_least(1))
-    batch_size: int = setting(4, at_least(1))
+    num_steps: int = setting(300, between(1, 10_000_000))
+    batch_size: int = setting(4, between(1, 4096))
     gradient_accumulation: int = setting(1, at_least(1), off=1)
     learning_rate: float = setting(1e-3, more_than(0))
     text_encoder_learning_rate: float | None = setting(None, more_than(0), off=None)
@@ -161,7 +161,7 @@ class TrainConfig:
     # images and on `prior_images` drawn by the base model for each of `prior_prompts`; 0 is off.
     prior_weight: float = setting(0.0, at_least(0), off=0.0)
     prior_prompts: list[str] = setting([], off=[])
-    prior_images: int = setting(0, at_least(0), off=0)
+    prior_images: int = setting(0, between(0, 10_000), off=0)
     gradient_checkpointing: bool = setting(False, identity=False)
     streams: StreamConfig = field(default_factory=StreamConfig)
     checkpoint_every: int = setting(100, at_least(1), identity=False)
@@ -190,7 +190,7 @@ class SampleConfig:
     """Which images are drawn of every run, and how."""
 
     # Generation seeds 0 .. num_images - 1 for each prompt: the same noise in every arm.
-    num_images: int = setting(16, at_least(1), identity=False)
+    num_images: int = setting(16, between(1, 10_000), identity=False)
     sampler: str = setting("dpm", one_of("ddim", "dpm"))
     num_steps: int = setting(12, between(1, 1000))
     guidance_scale: float = setting(4.0, at_least(0))
@@ -200,7 +200,7 @@ class SampleConfig:
     # Training steps after which images are drawn as well, from the adapter as it was then. Those
     # that a run does not reach are left out, the last one is always there.
     at_steps: list[int] = setting([], each_once(at_least(1)), identity=False)
-    batch_size: int = setting(16, at_least(1))
+    batch_size: int = setting(16, between(1, 4096))
 
     def mistakes(self, prefix: str) -> list[str]:
         """Check that images are drawn, in whole batches: an image's last bits depend on them."""
