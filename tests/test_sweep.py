@@ -107,6 +107,8 @@ def test_a_sweep_killed_at_any_write_ends_with_the_same_bytes(
 def test_a_process_killed_outright_is_continued(reference, sweep, tmp_path, overrides):
     code = (
         "import os, signal, sys; flush, left = os.fsync, [20]\n"
+        "from lab.model.window import TextWindow\n"
+        "TextWindow.cut = lambda *_: 0\n"  # as in this process: toy_texts_are_whole
         "def dying(descriptor):\n"
         "    left[0] -= 1\n"
         "    os.kill(os.getpid(), signal.SIGKILL) if left[0] == 0 else flush(descriptor)\n"
