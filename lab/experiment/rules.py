@@ -32,7 +32,10 @@ def arm_mistakes(
         given: The keys that `hydra.sweeper.params` and the command line set.
     """
     found = [
-        unknown("arm", name, arms) for name in dict.fromkeys(chosen) if arms and name not in arms
+        unknown("arm", name, arms)
+        for name in dict.fromkeys(chosen)
+        # Without a name that can be chosen no arm is.
+        if (name or any(map(is_name, arms))) and name not in arms
     ]
     found += [
         f"{_ARMS}: a name must be a letter and then letters, digits, '_', '-' or '.', got {name!r}"
