@@ -10,6 +10,7 @@ from PIL import Image, ImageCms
 
 from lab.core.errors import LabError
 from lab.dataset import dataset_mistakes, find_dataset, resolve_dataset
+from lab.dataset.source.kinds import build_source
 from lab.experiment.schema import DatasetConfig, TagConfig
 
 PROJECT = Path(__file__).parents[1]
@@ -338,3 +339,17 @@ def test_photographs_are_read_in_buckets(folder):
     dataset = resolve(config_of(PHOTOGRAPHS, fit="bucket"), folder, resolution_px=64)
     assert len(dataset.examples) >= 4
     assert all(dataset.load_image(example).std() > 10 for example in dataset.examples)
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"path": ["a"]}, "source.path must be a text, got ['a']"),
+        ({"path": "."} | {"max_upscale": "2"}, "source.max_upscale must be a number, got '2'"),
+        ({"path": "  "}, "source.path must be given (it is empty), got '  '"),
+    ],
+)
+def test_a_setting_of_another_kind_is_refused(settings, line):
+    with pytest.raises(LabError) as refused:
+        build_source({"kind": "folder", **settings}, "source.")
+    assert refused.value.mistakes == [line]

@@ -60,6 +60,8 @@ def changed(key, value):
         ("sample.adapter_weights", [1.0, 1.0], "a list of different values, each between"),
         ("sample.adapter_weights", [], "must hold at least one weight"),
         ("sample.at_steps", [2, 2], "a list of different values, each at least 1"),
+        ("adapter.targets", "  ", "given (it is empty)"),
+        ("paths.runs", "", "given (it is empty)"),
         ("tracking.uri", "foo://bar", "an address that begins with one of file, http"),
     ],
 )

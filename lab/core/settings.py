@@ -13,7 +13,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from lab.core.errors import LabError, unknown
 
@@ -33,6 +34,11 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+_WORDS: dict[Any, str] = {
+    str: "a text", int: "a whole number", float: "a number", bool: "true or false",
+    str | None: "a text or null", int | None: "a whole number or null",
+    float | None: "a number or null",
+}  # fmt: skip
 _ALWAYS = (
     object()
 )  # an `off` value that nothing equals: the setting is always part of the identity
@@ -85,8 +91,12 @@ def one_of(*choices: Any) -> Rule:
 
 
 def not_empty() -> Rule:
-    """Accept strings, lists and mappings with something in them."""
-    return Rule("given (it is empty)", lambda value: len(value) > 0)
+    """Accept lists and mappings with something in them, and texts that are more than spaces."""
+
+    def holds(value: Any) -> bool:
+        return bool(value.strip() if isinstance(value, str) else value)
+
+    return Rule("given (it is empty)", holds)
 
 
 def setting(
@@ -159,6 +169,20 @@ def _is_finite(value: Any) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
 
 
+def _is_of_kind(value: Any, kind: Any) -> bool:
+    """Say whether a value of a YAML file is what an annotation asks for."""
+    origin = get_origin(kind)
+    if origin in (Union, UnionType):
+        return any(_is_of_kind(value, one) for one in get_args(kind))
+    if kind in (int, float):
+        numbers = int if kind is int else (int, float)
+        return isinstance(value, numbers) and not isinstance(value, bool)
+    if origin is tuple:
+        return isinstance(value, (list, tuple))
+    plain = origin or kind
+    return not isinstance(plain, type) or isinstance(value, plain)
+
+
 def identity_of(config: Any) -> dict[str, Any]:
     """Return the settings that define a result: identity fields that are not off, nested."""
     kept: dict[str, Any] = {}
@@ -191,6 +215,12 @@ def build_from_mapping(cls: type[T], mapping: Mapping[str, Any], prefix: str) ->
         f"{prefix}{name} must be given"
         for name, item in known.items()
         if name not in mapping and item.default is MISSING and item.default_factory is MISSING
+    ]
+    kinds = get_type_hints(cls)
+    found += [
+        f"{prefix}{name} must be {_WORDS.get(kinds[name], kinds[name])}, got {value!r}"
+        for name, value in mapping.items()
+        if name in known and not _is_of_kind(value, kinds[name])
     ]
     if found:
         raise LabError(found)
