@@ -2,8 +2,10 @@
 
 import errno
 import json
+import multiprocessing
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -139,24 +141,67 @@ def test_processes_side_by_side_compute_the_same_bytes(reference, sweep, tmp_pat
     assert results(tmp_path) == results(reference)
 
 
-def test_a_killed_process_fails_its_run_alone(reference, sweep, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, "its pipe"])
+def test_a_process_that_ends_fails_its_run_alone(
+    end, reference, sweep, tmp_path, monkeypatch, capsys
+):
     real = lab.launch.processes._Worker.begin
     begun = []
 
     def begins(worker, task):
         real(worker, task)
         begun.append(task)
-        if len(begun) == 3:
-            worker.process.kill()
+        if len(begun) == 3 and end == "its pipe":
+            worker.connection.close()
+            worker.connection = broken
+        elif len(begun) == 3:
+            os.kill(worker.process.pid, end)
 
+    broken, other = multiprocessing.Pipe()
+    other.close()
+    if end == "its pipe":  # the process itself goes on
+        monkeypatch.setattr(lab.launch.processes, "SECONDS_TO_END", 0)
     monkeypatch.setattr(lab.launch.processes._Worker, "begin", begins)
     assert sweep(tmp_path, "hydra.launcher.processes=2") == 1
-    assert "exit code -9" in capsys.readouterr().out
+    told = "stopped answering" if end == "its pipe" else f"was ended by {end.name}"
+    assert f"FAILED its process {told}" in capsys.readouterr().out
     home = tmp_path / "base_monster_colored"
     assert len(list(home.glob("*/outputs/*/FAILED.json"))) == 1
     assert len(list(home.glob("*/outputs/*/DONE.json"))) == 3
     assert sweep(tmp_path) == 0
     assert results(tmp_path) == results(reference)
+
+
+def test_an_interrupt_ends_a_sweep_and_all_its_processes(reference, sweep, tmp_path, overrides):
+    kept = [item for item in overrides if not item.startswith("paths.runs=")]
+    words = [*kept, "seed=0,1", ARMS, f"paths.runs={tmp_path}", "hydra.launcher.processes=2"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    code = (
+        "import sys\n"
+        "from lab.model.window import TextWindow\n"
+        "TextWindow.cut = lambda *_: 0\n"  # as in this process: toy_texts_are_whole
+        "from lab.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, "sweep", EXPERIMENT, *words]
+    with subprocess.Popen(command, start_new_session=True, **pipes) as process:
+        lines = iter(process.stdout.readline, "")
+        assert any(": train, " in line for line in lines)
+        os.killpg(process.pid, signal.SIGINT)  # what Ctrl-C does: every process gets it
+        # Both pipes end when the last process that holds them has ended.
+        _, errors = process.communicate()
+    assert process.returncode == 130
+    assert errors.split() == "interrupted; the same command continues where it stopped".split()
+    assert not list(tmp_path.rglob("*.tmp"))
+    assert not list(tmp_path.rglob("FAILED.json"))
+    assert sweep(tmp_path) == 0
+    assert results(tmp_path) == results(reference)
+
+
+def test_a_worker_that_nobody_listens_to_ends_without_blaming_its_run():
+    here, there = multiprocessing.Pipe()
+    here.close()
+    with pytest.raises(SystemExit):
+        lab.launch.processes._Messenger(there).advance("a run", 1)
 
 
 def test_the_number_of_processes_is_checked(sweep, tmp_path, capsys):

@@ -45,6 +45,9 @@ def exclusive(folder: Path) -> Iterator[None]:
         owner = {"process": os.getpid(), "host": socket.gethostname(), "since": since}
         write_json(folder / _OWNER, owner)
         yield
+    except BaseException:
+        remove_leftovers(folder)  # of workers that an interrupt ended
+        raise
     finally:
         (folder / _OWNER).unlink(missing_ok=True)
         lock.release()

@@ -22,6 +22,9 @@ from lab.launch.task import Outcome, Task
 
 __all__ = ["side_by_side"]
 
+# What a process that closed its pipe is given to end by itself.
+SECONDS_TO_END = 5.0
+
 
 def side_by_side(tasks: Sequence[Task], processes: int, progress: Progress) -> Iterator[Outcome]:
     """Give each worker the next task when it has ended one; replace a worker that died.
@@ -32,10 +35,11 @@ def side_by_side(tasks: Sequence[Task], processes: int, progress: Progress) -> I
         progress: Told about each stage and part.
     """
     waiting = deque(tasks)
-    workers = [_Worker() for _ in range(processes)]
+    workers: list[_Worker] = []
     try:
-        for worker in workers:
-            worker.begin(waiting.popleft())
+        for _ in range(processes):
+            workers.append(_Worker())
+            workers[-1].begin(waiting.popleft())
         while busy := {worker.connection: worker for worker in workers if worker.task}:
             for connection in wait(list(busy)):
                 worker = busy[connection]  # type: ignore[index]
@@ -58,7 +62,8 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, other = context.Pipe()
         self.process: BaseProcess = context.Process(target=_serve, args=(other,), daemon=True)
-        self.process.start()
+        with _without_interrupts():
+            self.process.start()
         other.close()  # so that this side sees the end when the process dies
         self.task: Task | None = None
         self.open: list[str] = []  # names of the task that have not ended
@@ -90,10 +95,12 @@ class _Worker:
 
     def _died(self) -> Iterator[Outcome]:
         """Yield failures for what its task had not ended."""
+        self.process.join(SECONDS_TO_END)
+        reason = _how_it_ended(self.process.exitcode)
+        self.process.kill()  # one that closed its pipe and goes on would write beside the others
         self.process.join()
         task, self.task = self.task, None
         if task:
-            reason = f"its process ended with exit code {self.process.exitcode}"
             yield from lost(task, self.open, reason)
 
     def stop(self) -> None:
@@ -103,29 +110,68 @@ class _Worker:
         self.process.join()
 
 
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Keep Ctrl-C from processes that are started inside.
+
+    It reaches every process of a terminal, is meant for this one alone, and waits here until the
+    end of the block. A process inherits what is held back, from its first instruction on.
+    """
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+
+
+def _how_it_ended(code: int | None) -> str:
+    """Say in plain words how a process ended that did not end its task.
+
+    Args:
+        code: Its exit code; the negative number of the signal that ended it; None while it runs.
+    """
+    if code is None:
+        return "its process stopped answering and was ended"
+    if code >= 0:
+        return f"its process ended with exit code {code}"
+    name = signal.Signals(-code).name
+    hint = " (the system does that when memory runs out)" if name == "SIGKILL" else ""
+    return f"its process was ended by {name}{hint}"
+
+
 class _Messenger:
-    """Sends progress to the process that shows it."""
+    """Sends messages to the process that shows them, and ends this one where nobody listens."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
+    def send(self, *message: object) -> None:
+        """Send one message.
+
+        Raises:
+            SystemExit: If the other process is gone. That is no failure of the run that is under
+                way: it is continued by the next sweep.
+        """
+        try:
+            self._connection.send(message)
+        except OSError as error:
+            raise SystemExit(1) from error
+
     def stage(self, run: str, name: str, total: int) -> None:
-        self._connection.send(("stage", run, name, total))
+        self.send("stage", run, name, total)
 
     def advance(self, run: str, done: int, **figures: float) -> None:
-        self._connection.send(("advance", run, done, figures))
+        self.send("advance", run, done, figures)
 
 
 def _serve(connection: Connection) -> None:
     """Do tasks until the other side closes the pipe."""
-    # An interrupt is meant for the parent, which then ends its workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     resident, messenger = ResidentBase(), _Messenger(connection)
     while True:
         try:
             task: Any = connection.recv()
-        except EOFError:
+        except (EOFError, OSError):
             return
         for outcome in perform(task, resident, messenger):
-            connection.send(("outcome", outcome))
-        connection.send(("end",))
+            messenger.send("outcome", outcome)
+        messenger.send("end")

@@ -7,7 +7,8 @@ that needs it, so a finished sweep is recognised in a second.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 
 from lab.core.lock import exclusive
 from lab.display.pace import Stopwatch
@@ -59,12 +60,14 @@ def run_sweep(sweep: Sweep, launcher: Launcher) -> list[Outcome]:
             outcomes: dict[str, Outcome] = {}
             tasks = plan_tasks(planned, baseline_labels(sweep, planned))
             ended = launcher.launch(tasks, resident, display) if tasks else iter(())
-            for outcome in _outcomes(planned, ended, watch):
-                display.finish(outcome.name, outcome.status, outcome.reason)
-                outcomes[outcome.name] = outcome
-                if outcome.name in by_name:
-                    with watch.stage("MLflow"):
-                        mirror.run(by_name[outcome.name].output)
+            # Closed also by an interrupt that comes between two outcomes: no process outlives it.
+            with closing(_outcomes(planned, ended, watch)) as those:
+                for outcome in those:
+                    display.finish(outcome.name, outcome.status, outcome.reason)
+                    outcomes[outcome.name] = outcome
+                    if outcome.name in by_name:
+                        with watch.stage("MLflow"):
+                            mirror.run(by_name[outcome.name].output)
             finished = Finished(sweep, planned, outcomes, began)
             compared = conclude(finished, display, watch)
             with watch.stage("MLflow"):
@@ -79,14 +82,18 @@ def run_sweep(sweep: Sweep, launcher: Launcher) -> list[Outcome]:
 
 def _outcomes(
     planned: Sequence[PlannedRun], ended: Iterator[Outcome], watch: Stopwatch
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Yield the outcome of every run: those done before first, the others as they end."""
-    for run in planned:
-        if run.status == "DONE":
-            yield Outcome(run.name, "SKIPPED", "done before")
-    while True:
-        with watch.stage("runs"):
-            outcome = next(ended, None)
-        if outcome is None:
-            return
-        yield outcome
+    try:
+        for run in planned:
+            if run.status == "DONE":
+                yield Outcome(run.name, "SKIPPED", "done before")
+        while True:
+            with watch.stage("runs"):
+                outcome = next(ended, None)
+            if outcome is None:
+                return
+            yield outcome
+    finally:
+        if isinstance(ended, Generator):
+            ended.close()
