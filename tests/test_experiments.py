@@ -1,5 +1,6 @@
 """Every shipped experiment: it plans, and its claims speak of what there is."""
 
+import functools
 import itertools
 from dataclasses import asdict
 
@@ -20,14 +21,17 @@ ARTICLE = (
 )  # fmt: skip
 
 
-@pytest.fixture
-def planned(monkeypatch, tmp_path):
-    """Plan an experiment; return its runs."""
-    found = []
-    monkeypatch.setattr("lab.sweep.plan.print_plan", lambda sweep: found.extend(sweep.runs))
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory):
+    """Plan an experiment, once; return its runs."""
+    runs = tmp_path_factory.mktemp("runs")
 
+    @functools.cache
     def plan(name):
-        assert main(["plan", f"experiment={name}", f"paths.runs={tmp_path}"]) == 0
+        found = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("lab.sweep.plan.print_plan", lambda sweep: found.extend(sweep.runs))
+            assert main(["plan", f"experiment={name}", f"paths.runs={runs}"]) == 0
         return found
 
     return plan

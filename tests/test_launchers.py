@@ -25,36 +25,36 @@ class Killed(BaseException):
 def sweep(toy_sweep):
     """Run two arms with two seeds; return the exit status."""
 
-    def run(folder, *words):
+    def run(folder, *words, compared=False):
         words = (f"experiment={NAME}", "arm=plain,coloured", "seed=0,1", *words)
-        return toy_sweep(folder, *words)
+        return toy_sweep(folder, *words, compared=compared)
 
     return run
 
 
 @pytest.fixture(scope="module")
-def local(sweep, tmp_path_factory):
+def local(two_arms):
     """Results of the lab's own launcher."""
-    folder = tmp_path_factory.mktemp("local")
-    assert sweep(folder) == 0
-    return folder
+    return two_arms
 
 
 @pytest.fixture(scope="module")
 def basic(sweep, tmp_path_factory):
     """Results of Hydra's own launcher."""
     folder = tmp_path_factory.mktemp("basic")
-    assert sweep(folder, BASIC) == 0
+    assert sweep(folder, BASIC, compared=True) == 0
     return folder
 
 
 def results(folder):
-    """Return the bytes of adapters, tables and images."""
-    clocks = ("performance.csv",)
+    """Return the bytes of the adapters, tables and images of runs and of the base model."""
+    kept = (".safetensors", ".csv", ".png")
+    homes = [path.parent for path in (Path(folder) / NAME).glob("*/identity.json")]
     return {
         str(path.relative_to(folder)): path.read_bytes()
-        for path in Path(folder).rglob("*")
-        if path.suffix in (".safetensors", ".csv", ".png") and path.name not in clocks
+        for home in (*homes, Path(folder) / "_base")
+        for path in home.rglob("*")
+        if path.suffix in kept and path.name != "performance.csv"
     }
 
 

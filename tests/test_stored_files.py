@@ -15,8 +15,9 @@ WORDS = ("experiment=base_monster_colored", "arm=plain", "seed=0")
 
 
 @pytest.fixture
-def sweep(toy_sweep, tmp_path, capsys):
+def sweep(toy_sweep, tmp_path, capsys, monkeypatch):
     """Run one arm; return what was printed."""
+    monkeypatch.setenv("COLUMNS", "250")  # tables are cut at the terminal's width
 
     def run(command="sweep"):
         assert toy_sweep(tmp_path, *WORDS, command=command, compared=False) == 0

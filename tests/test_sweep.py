@@ -141,7 +141,7 @@ def test_processes_side_by_side_compute_the_same_bytes(reference, sweep, tmp_pat
     assert results(tmp_path) == results(reference)
 
 
-@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, "its pipe"])
+@pytest.mark.parametrize("end", [signal.SIGKILL, "its pipe"])
 def test_a_process_that_ends_fails_its_run_alone(
     end, reference, sweep, tmp_path, monkeypatch, capsys
 ):
@@ -195,6 +195,18 @@ def test_an_interrupt_ends_a_sweep_and_all_its_processes(reference, sweep, tmp_p
     assert not list(tmp_path.rglob("FAILED.json"))
     assert sweep(tmp_path) == 0
     assert results(tmp_path) == results(reference)
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (-signal.SIGTERM, "its process was ended by SIGTERM"),
+        (3, "its process ended with exit code 3"),
+        (None, "its process stopped answering and was ended"),
+    ],
+)
+def test_how_a_process_ended_is_said_in_plain_words(code, told):
+    assert lab.launch.processes._how_it_ended(code) == told
 
 
 def test_a_worker_that_nobody_listens_to_ends_without_blaming_its_run():
