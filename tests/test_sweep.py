@@ -324,7 +324,7 @@ def test_every_bad_image_is_named_and_nothing_is_written(sweep, tmp_path, capsys
     assert results(tmp_path / "runs") == {}
 
 
-def test_a_comparison_that_was_cut_off_is_made_again(sweep, tmp_path, monkeypatch):
+def test_a_comparison_that_was_cut_off_is_made_again(sweep, tmp_path, monkeypatch, capsys):
     page = tmp_path / "base_monster_colored" / "report" / "index.html"
     assert sweep(tmp_path, "seed=0", compared=True) == 0
     page.write_text("of an earlier sweep")
@@ -336,5 +336,10 @@ def test_a_comparison_that_was_cut_off_is_made_again(sweep, tmp_path, monkeypatc
         patch.setattr("lab.report.sheets.write_sheets", dying)
         with pytest.raises(Killed):
             sweep(tmp_path, compared=True)
+    capsys.readouterr()
     assert sweep(tmp_path, compared=True) == 0
     assert page.read_text() != "of an earlier sweep"
+    comparison, sheets, tracked = capsys.readouterr().out.splitlines()[-3:]
+    assert comparison.split() == ["comparison", page.as_uri()]
+    assert sheets.split() == ["sheets", (page.parents[1] / "sheets").as_uri()]
+    assert tracked.split(maxsplit=1) == ["MLflow", "make ui EXP=base_monster_colored"]

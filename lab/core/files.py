@@ -68,12 +68,12 @@ def link_file(source: Path, target: Path) -> None:
     beside.unlink(missing_ok=True)
     try:
         os.link(source, beside)
+        beside.replace(target)
     except OSError:
         write_bytes(target, source.read_bytes())
-        return
-    beside.replace(target)
-    # Renaming one name of a file over another of the same file does nothing.
-    beside.unlink(missing_ok=True)
+    finally:
+        # Renaming one name of a file over another of the same file does nothing.
+        beside.unlink(missing_ok=True)
 
 
 def is_running(process: int) -> bool:

@@ -11,6 +11,7 @@ import multiprocessing
 import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -22,7 +23,7 @@ from lab.launch.task import Outcome, Task
 
 __all__ = ["side_by_side"]
 
-# What a process that closed its pipe is given to end by itself.
+# What a process that closed its pipe, or was told to end, is given to end by itself.
 SECONDS_TO_END = 5.0
 
 
@@ -107,6 +108,8 @@ class _Worker:
         """End the process, whatever it does."""
         self.connection.close()
         self.process.terminate()
+        self.process.join(SECONDS_TO_END)
+        self.process.kill()
         self.process.join()
 
 
@@ -117,6 +120,8 @@ def _without_interrupts() -> Iterator[None]:
     It reaches every process of a terminal, is meant for this one alone, and waits here until the
     end of the block. A process inherits what is held back, from its first instruction on.
     """
+    # Started with the first process, Python's tracker of resources lets interrupts through again.
+    resource_tracker.ensure_running()
     held = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
@@ -165,7 +170,28 @@ class _Messenger:
 
 
 def _serve(connection: Connection) -> None:
-    """Do tasks until the other side closes the pipe."""
+    """Do tasks until the other side closes the pipe, or until this process is told to end.
+
+    Told by SIGTERM, it leaves what it is doing as it leaves an error, so that no file stays half
+    written; then it ends by that signal.
+    """
+    try:
+        signal.signal(signal.SIGTERM, _leave)
+        _do_tasks(connection)
+    except _ToldToEnd:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGTERM)
+
+
+class _ToldToEnd(BaseException):
+    """SIGTERM has come; nothing but `_serve` may catch it."""
+
+
+def _leave(*_: object) -> None:
+    raise _ToldToEnd
+
+
+def _do_tasks(connection: Connection) -> None:
     resident, messenger = ResidentBase(), _Messenger(connection)
     while True:
         try:

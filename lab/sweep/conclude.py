@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import replace
@@ -59,9 +60,6 @@ def conclude(finished: Finished, display: SweepDisplay, watch: Stopwatch) -> Out
     except Exception as error:  # the runs are done and stay so, whatever the comparison meets
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         return _failed(display, reason, traceback.format_exc())
-    display.say(f"comparison  {folder.page}")
-    display.say(f"sheets      {folder.sheets}")
-    display.say(f"MLflow      make ui EXP={finished.sweep.name}")
     return Outcome(COMPARISON, "DONE")
 
 
@@ -177,14 +175,26 @@ def _write_verdicts(folder: SweepFolder, verdicts: pd.DataFrame | None) -> None:
     write_bytes(folder.verdicts_parquet, verdicts.to_parquet(index=False))
 
 
-def print_conclusion(folder: Path) -> None:
-    """Print the verdict table, or the probes' means where nothing was claimed."""
-    from lab.display.terminal import print_table, print_verdicts
+def print_conclusion(folder: SweepFolder) -> None:
+    """Print what was found, and as the last lines where it can be looked at."""
+    from lab.display.terminal import print_verdicts
 
-    sweep = open_sweep(folder.name, folder.parent)
-    if not sweep.verdicts.empty:
+    sweep = open_sweep(folder.path.name, folder.path.parent)
+    if sweep.verdicts.empty:
+        _print_means(sweep)
+    else:
         print_verdicts(sweep.verdicts)
-        return
+    sys.stdout.write(
+        f"comparison  {folder.page.absolute().as_uri()}\n"
+        f"sheets      {folder.sheets.absolute().as_uri()}\n"
+        f"MLflow      make ui EXP={sweep.name}\n"
+    )
+
+
+def _print_means(sweep: SweepResults) -> None:
+    """Print the probes' means, where nothing was claimed."""
+    from lab.display.terminal import print_table
+
     shown = [name for name in sweep.probes if sweep.images[name].notna().any()]
     drawn = sweep.final_images[sweep.final_images["role"] != roles.TRAINING]
     means = drawn.groupby(["arm", "prompt_set"], sort=False)[shown].mean().reset_index()

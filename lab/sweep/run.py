@@ -75,7 +75,7 @@ def run_sweep(sweep: Sweep, launcher: Launcher) -> list[Outcome]:
             spent = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in watch.seconds.items())
             display.say(f"time        {spent}")
         if not compared.failed:
-            print_conclusion(folder)
+            print_conclusion(finished.folder)
     others = [outcome for name, outcome in outcomes.items() if name not in by_name]
     return [*(outcomes[name] for name in by_name), *others, compared]
 
