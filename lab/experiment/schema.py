@@ -58,7 +58,7 @@ class ModelConfig:
     # A folder, or the name of a model in the Hugging Face cache; `embedded` is the lab's own.
     path: str = setting("embedded", not_empty(), identity=False)
     resolution_px: int = setting(64, multiple_of(8, 16, 2048))
-    # Of the UNet, in training and in sampling.
+    # Of the denoiser (UNet or transformer), in training and in sampling.
     precision: str = setting("bf16", one_of("bf16", "fp32"))
 
 

@@ -124,13 +124,11 @@ class Base:
         """Return prompts as the text encoders give them now, with gradients and not cached."""
         return self.family.encode_prompts(prompts)
 
-    def condition(self, prompts: Sequence[str], changed: str = "") -> Conditioning:
+    def condition(self, prompts: Sequence[str]) -> Conditioning:
         """Return encoded prompts, cached by their text.
 
         Args:
             prompts: N prompts.
-            changed: Names what a method changed in the text encoders or in their vocabulary, so
-                that nothing it learned is ever taken for the base's own words; empty for the base.
         """
 
         @self._one_arithmetic()
@@ -139,8 +137,7 @@ class Base:
             each = [self.family.encode_prompts([prompts[at]]) for at in positions]
             return Conditioning.cat(each).to(torch.device("cpu")).tensors
 
-        about = [self.fingerprint, changed] if changed else [self.fingerprint]
-        keys = [content_id([*about, prompt]) for prompt in prompts]
+        keys = [content_id([self.fingerprint, prompt]) for prompt in prompts]
         return Conditioning(**self._prompts.get(keys, encode)).to(self.device)
 
     def encode_images(self, images: Sequence[np.ndarray]) -> torch.Tensor:

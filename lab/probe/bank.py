@@ -16,6 +16,8 @@ __all__ = ["LatentBank", "Noising", "Predict", "bank_images", "build_bank"]
 
 # Noisy latents (B, C, h, w), timesteps (B,), one prompt for all of them -> prediction, as latents
 Predict = Callable[[torch.Tensor, torch.Tensor, str], torch.Tensor]
+# The training times are cut into so many equal bins; a bank asks in the middle of each.
+NUM_TIMES = 8
 _SHAPES = ("circle", "square", "triangle", "star")
 
 
@@ -58,34 +60,28 @@ class LatentBank:
         return self.timesteps.repeat_interleave(len(self.latents))
 
 
-def build_bank(latents: torch.Tensor, process: Noising, *, num_timesteps: int = 8) -> LatentBank:
+def build_bank(latents: torch.Tensor, process: Noising) -> LatentBank:
     """Freeze latents with noise that depends on their position alone.
 
     Args:
         latents: Scaled latents of images, shape `(N, C, h, w)`.
         process: The model's noise process.
-        num_timesteps: Its times are cut into so many equal bins, each asked in its middle.
 
     Raises:
-        ValueError: If there is no latent or no time.
+        ValueError: If there is no latent.
     """
-    if len(latents) == 0 or num_timesteps < 1:
-        raise ValueError(
-            f"a bank needs latents and at least 1 timestep, "
-            f"got {len(latents)} latents and {num_timesteps} timesteps"
-        )
+    if len(latents) == 0:
+        raise ValueError("a bank needs at least 1 latent, got 0")
     latents = latents.float().cpu()
-    timesteps = process.spread_times(num_timesteps)
+    timesteps = process.spread_times(NUM_TIMES)
     noise = torch.stack(
         [
-            torch.randn(
-                (num_timesteps, *latent.shape), generator=tensor_generator(0, "bank", index)
-            )
+            torch.randn((NUM_TIMES, *latent.shape), generator=tensor_generator(0, "bank", index))
             for index, latent in enumerate(latents)
         ],
         dim=1,
     ).flatten(0, 1)
-    each, times = latents.repeat(num_timesteps, 1, 1, 1), timesteps.repeat_interleave(len(latents))
+    each, times = latents.repeat(NUM_TIMES, 1, 1, 1), timesteps.repeat_interleave(len(latents))
     return LatentBank(
         latents=latents,
         timesteps=timesteps,

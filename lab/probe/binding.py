@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 import torch
 
 from lab.probe.bank import LatentBank, Predict
 
-__all__ = ["binding_matrix", "bound_share", "caption_losses"]
+__all__ = ["binding_matrix", "caption_losses"]
 
 
 @torch.no_grad()
@@ -60,18 +59,3 @@ def binding_matrix(losses_adapter: pd.DataFrame, losses_base: pd.DataFrame) -> p
     extra = losses_adapter - losses_base
     own = pd.Series({caption: extra.loc[caption, caption] for caption in extra.index})
     return extra.sub(own, axis="index")
-
-
-def bound_share(binding: pd.DataFrame) -> float:
-    """Return the share of wrong captions that cost more than the right one: 1 is fully bound.
-
-    Args:
-        binding: From `binding_matrix`, with at least two captions.
-    """
-    wrong = [
-        binding.loc[own, given] > 0
-        for own in binding.index
-        for given in binding.columns
-        if given != own
-    ]
-    return float(np.mean(wrong))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,30 +49,30 @@ def measure_files(
         progress: Called with the number of rows measured.
     """
     reference = reference_of(dataset) if dataset else None
+    encoder = _load_encoder(config.encoder) if config.encoder and reference else None
     values: dict[str, dict[str, float]] = {}
     files = list(dict.fromkeys(row["file"] for row in rows))
     for start in range(0, len(files), BATCH):
         for chunk, images in _by_size(folder, files[start : start + BATCH]):
             frame = measure(images, reference=reference, names=config.names)
-            if config.encoder and reference:
-                frame = frame.join(_encoder_probes(config.encoder, images, reference))
+            if encoder and reference:
+                frame = frame.join(_encoder_probes(encoder, images, reference))
             for file, row in zip(chunk, frame.to_dict("records"), strict=True):
                 values[file] = {str(name): value for name, value in row.items()}
         progress(min(start + BATCH, len(files)))
     return [{**row, **values[row["file"]]} for row in rows]
 
 
-def _encoder_probes(folder: str, images: np.ndarray, reference: Reference) -> pd.DataFrame:
-    from lab.probe.encoder import measure_encoder
-
-    return measure_encoder(_encoder(folder), images, reference)
-
-
-@cache
-def _encoder(folder: str) -> Encoder:
+def _load_encoder(folder: str) -> Encoder:
     from lab.probe.encoder import load_encoder
 
     return load_encoder(folder)
+
+
+def _encoder_probes(encoder: Encoder, images: np.ndarray, reference: Reference) -> pd.DataFrame:
+    from lab.probe.encoder import measure_encoder
+
+    return measure_encoder(encoder, images, reference)
 
 
 def _by_size(folder: Path, files: Sequence[str]) -> Iterator[tuple[list[str], np.ndarray]]:
