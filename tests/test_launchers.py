@@ -2,6 +2,9 @@
 
 import json
 import pickle
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -175,3 +178,23 @@ def test_a_job_travels_without_base_model_and_display():
     assert arrived.tasks == job.tasks
     assert arrived.progress is not open
     assert arrived.resident is not job.resident
+
+
+# A sweep that is done closes the pipe and tells its workers to end: some hear that in this order.
+DISMISSED = """
+import signal
+from multiprocessing import Pipe
+
+from lab.launch.processes import _serve
+
+ours, theirs = Pipe()
+ours.close()
+_serve(theirs)
+signal.raise_signal(signal.SIGTERM)
+"""
+
+
+def test_a_worker_that_is_told_to_end_after_its_last_task_ends_without_a_word():
+    command = [sys.executable, "-c", DISMISSED]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (-signal.SIGTERM, "")

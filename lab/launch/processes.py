@@ -178,6 +178,8 @@ def _serve(connection: Connection) -> None:
     try:
         signal.signal(signal.SIGTERM, _leave)
         _do_tasks(connection)
+        # From here on nothing can be left half written, and nothing would catch `_ToldToEnd`.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
     except _ToldToEnd:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.raise_signal(signal.SIGTERM)
