@@ -81,7 +81,7 @@ def test_seeds_that_disagree_leave_it_open_and_say_how_many_would_decide() -> No
     assert row["decided_by"].startswith("S=")
     assert "G" not in row["decided_by"]
     one = model_measurements(drift_of([0.01]), pd.DataFrame(), PROMPTS)
-    assert verdict_on(bounded(0.05), one, 1)["verdict"] == "INCONCLUSIVE"
+    assert verdict_on(bounded(0.05), one, 1)["verdict"] == "NO VERDICT"
 
 
 def test_an_untrained_adapter_is_not_praised_for_staying() -> None:

@@ -25,7 +25,8 @@ def test_an_onset_worked_by_hand():
     assert onset(doses, np.array([0.1, 0.3, 0.7]), 0.5) == pytest.approx(75)
     # A dip is pooled: the first two become their mean, .5.
     assert onset(doses, np.array([0.6, 0.4, 0.8]), 0.5) == pytest.approx(25)
-    assert onset(doses, np.array([1.0, 1.0, 1.0]), 0.5) == pytest.approx(12.5)
+    # What is there at the first dose came at it or before: that it is half of it is not known.
+    assert onset(doses, np.array([1.0, 1.0, 1.0]), 0.5) == 25
     assert onset(doses, np.array([-0.2, 0.2, 0.4]), 0.5) == np.inf
 
 
@@ -163,7 +164,8 @@ def test_dose_tables_hold_curves_and_onsets():
     assert colour.loc[25, "learning_index"] == pytest.approx(1 - 2 ** (-25 / 20), abs=0.05)
     assert (colour["li_low"] < colour["learning_index"]).all()
     rows = onsets.set_index("claim")
-    assert rows.loc["colour", "onset_low"] < 25 * 0.5 / (1 - 2 ** (-25 / 20))
+    assert rows.loc["colour", "onset_step"] == pytest.approx(25)
+    assert list(rows["num_at_first_step"]) == [5, 0]
     assert rows.loc["shape", "onset_step"] == pytest.approx(80, rel=0.1)
     assert (rows["num_reached"] == 5).all()
     assert (rows[["p_rises_with_step", "p_rises_with_weight"]] < 0.01).all(axis=None)

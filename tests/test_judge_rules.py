@@ -1,13 +1,15 @@
 """Multiplicity, effect sizes, dose, misreading, planning: each against an independent answer."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
+from lab.experiment.claim import ClaimConfig
 from lab.judge.crossed import crossed
 from lab.judge.dose import rises_with_weight
 from lab.judge.effect import improvement_probability, learning_index_table, measurable
-from lab.judge.misread import upper_bound
+from lab.judge.misread import misread_rate, upper_bound
 from lab.judge.multiplicity import (
     benjamini_hochberg_level,
     holm_adjusted,
@@ -15,6 +17,7 @@ from lab.judge.multiplicity import (
 )
 from lab.judge.power import deciding_plan
 from lab.judge.ratio import LearningIndex
+from lab.probe.misread import count_misreads
 
 P = np.array([0.01, 0.04, 0.03, 0.005])
 
@@ -139,9 +142,24 @@ def test_the_misread_bound_is_clopper_and_pearsons() -> None:
     assert upper_bound(4, 4) == 1
 
 
+def test_the_misread_rate_is_that_of_the_value_that_is_misread_most() -> None:
+    claim = ClaimConfig(statement="s", probe="grid_size", kind="generalised", support=[2, 3, 4])
+    columns = ["role", "arm", "probe", "value"]
+    none = pd.DataFrame([("training", "main", "grid_size", 2.0)] * 9, columns=columns)
+    each = [
+        upper_bound(*counted)
+        for size in (1, 2, 3, 4)
+        if (counted := count_misreads("grid_size", (size,), lambda read: read > 4))
+    ]
+    assert misread_rate(none, claim, "main") == max(each)
+    pooled = count_misreads("grid_size", (1, 2, 3, 4), lambda read: read > 4)
+    assert pooled is not None
+    assert max(each) > 3 * upper_bound(*pooled)
+
+
 def test_the_plan_decides_four_times_in_five() -> None:
     components = np.array([0.15, 0.25, 0.6])
-    plan = deciding_plan(components, margin=0.8)
+    plan = deciding_plan(components, [[(0.8, 0.95)]])
     assert plan is not None
     rng = np.random.default_rng(6)
     shape = (4000, plan.num_train, plan.num_generation)
@@ -155,10 +173,28 @@ def test_the_plan_decides_four_times_in_five() -> None:
 
 def test_a_plan_has_no_fewer_seeds_than_there_are_and_may_not_exist() -> None:
     components = np.array([0.1, 0.1, 0.8])
-    larger = deciding_plan(components, 0.5, at_least=(6, 32))
+    larger = deciding_plan(components, [[(0.5, 0.95)]], at_least=(6, 32))
     assert larger is not None
     assert larger.num_train >= 6
     assert larger.num_generation >= 32
     assert str(larger) == f"S={larger.num_train}, G={larger.num_generation}"
-    assert deciding_plan(components, 0.001) is None
-    assert deciding_plan(components, 0.0) is None
+    assert deciding_plan(components, [[(0.001, 0.95)]]) is None
+    assert deciding_plan(components, [[(0.0, 0.95)]]) is None
+    assert deciding_plan(components, []) is None
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.05, -0.1])
+def test_the_plan_for_no_effect_lies_between_both_bounds_four_times_in_five(mean: float) -> None:
+    components = np.array([0.01, 0.03, 0.06])
+    plan = deciding_plan(components, [[(0.2 - mean, 0.9), (0.2 + mean, 0.9)]])
+    assert plan is not None
+    rng = np.random.default_rng(16)
+    shape = (4000, plan.num_train, plan.num_generation)
+    tables = mean + (
+        0.1 * rng.normal(size=(4000, plan.num_train, 1))
+        + np.sqrt(0.03) * rng.normal(size=(4000, 1, plan.num_generation))
+        + np.sqrt(0.06) * rng.normal(size=shape)
+    )
+    low, high = crossed(tables).interval(0.9)
+    # Few enough images that fewer would not do: the choices are coarse.
+    assert 0.75 < np.mean((low > -0.2) & (high < 0.2)) < 0.97

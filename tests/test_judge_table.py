@@ -12,6 +12,9 @@ import pytest
 from lab.core.errors import LabError
 from lab.experiment.claim import ClaimConfig
 from lab.judge import judge
+from lab.judge.evidence import build_evidence
+from lab.judge.multiplicity import holm_adjusted
+from lab.judge.question import Question
 
 TRAIN_SEEDS = range(5)
 GENERATION_SEEDS = range(16)
@@ -109,31 +112,54 @@ WITH_CEILING = replace(GREY, ceiling=["a grey shape"])
 CEILING_PROMPTS = {"ceiling": ("a grey shape",)}
 
 
+def flat_world(adapter: float, ceiling: float, **settings: Any) -> World:
+    """Draw the same at three adapter weights, with ceiling images of the base model."""
+    world = grey_world(adapter)
+    world.add("ceiling", ceiling, arm="base", prompts=CEILING_PROMPTS, **settings)
+    return world.arm(adapter, weight=0.5).arm(adapter, weight=1.5)
+
+
 def test_no_effect_is_not_learned_only_if_the_base_can_render_it() -> None:
     assert grey_world(0.1).verdict()["verdict"] == "INCONCLUSIVE"
     assert grey_world(0.1).verdict()["decided_by"] == "a ceiling control"
-    able = grey_world(0.1).add("ceiling", 0.8, arm="base", prompts=CEILING_PROMPTS)
-    row = able.verdict(WITH_CEILING)
+    row = flat_world(0.1, 0.8).verdict(WITH_CEILING)
     assert row["verdict"] == "NOT LEARNED"
     assert row["ceiling_effect"] == pytest.approx(0.875, abs=0.05)
-    unable = grey_world(0.1).add("ceiling", 0.2, arm="base", prompts=CEILING_PROMPTS)
-    assert unable.verdict(WITH_CEILING)["verdict"] == "NOT EXPRESSIBLE"
+    assert row["ceiling_low"] < row["ceiling_effect"] < row["ceiling_high"]
+    assert flat_world(0.1, 0.2).verdict(WITH_CEILING)["verdict"] == "NOT EXPRESSIBLE"
+
+
+def test_a_ceiling_that_the_noises_leave_open_says_neither() -> None:
+    row = flat_world(0.1, 0.3, noise=0.3).verdict(WITH_CEILING)
+    assert row["ceiling_effect"] < 0.5 < row["ceiling_high"]
+    assert row["verdict"] == "INCONCLUSIVE"
+    assert "whether the base could render it is open" in row["reason"]
+
+
+def test_no_effect_at_one_adapter_weight_is_not_called_not_learned() -> None:
+    world = grey_world(0.1).add("ceiling", 0.8, arm="base", prompts=CEILING_PROMPTS)
+    assert world.arm(0.1, weight=0.5).verdict(WITH_CEILING)["verdict"] == "INCONCLUSIVE"
+    row = world.verdict(WITH_CEILING)
+    assert row["decided_by"] == "sample.adapter_weights=[0.5,1,1.5]"
+    assert "was not drawn" in row["reason"]
+
+
+def test_a_small_effect_that_is_surely_there_is_weak() -> None:
+    row = grey_world(0.18).verdict()
+    assert 0 < row["li_low"] < row["learning_index"] < 0.2
+    assert row["verdict"] == "WEAK"
 
 
 def test_an_effect_that_rises_with_the_adapter_weight_is_not_called_absent() -> None:
-    world = grey_world(0.14).add("ceiling", 0.8, arm="base", prompts=CEILING_PROMPTS)
-    flat = grey_world(0.14).add("ceiling", 0.8, arm="base", prompts=CEILING_PROMPTS)
-    for weight, rising in ((0.5, 0.08), (1.5, 0.25)):
+    world = grey_world(0.1).add("ceiling", 0.8, arm="base", prompts=CEILING_PROMPTS)
+    for weight, rising in ((0.5, 0.02), (1.5, 0.25)):
         world.arm(rising, weight=weight)
-        flat.arm(0.14, weight=weight)
     assert "rises" in world.verdict(WITH_CEILING)["reason"]
-    assert flat.verdict(WITH_CEILING)["verdict"] == "NOT LEARNED"
-    assert "no dose" not in flat.verdict(WITH_CEILING)["reason"]
+    assert flat_world(0.1, 0.8).verdict(WITH_CEILING)["verdict"] == "NOT LEARNED"
 
 
 def test_a_negligible_shift_away_is_no_effect_rather_than_reversed() -> None:
-    world = grey_world(0.04).add("ceiling", 0.8, arm="base", prompts=CEILING_PROMPTS)
-    row = world.verdict(WITH_CEILING)
+    row = flat_world(0.04, 0.8).verdict(WITH_CEILING)
     assert row["li_high"] < 0
     assert row["verdict"] == "NOT LEARNED"
 
@@ -160,13 +186,27 @@ def test_a_probe_that_reads_nothing_in_base_and_training_is_not_measurable() -> 
     assert np.isnan(row["ceiling_effect"])
 
 
-def test_one_training_seed_cannot_say() -> None:
+def test_one_training_seed_cannot_say_and_neither_can_two() -> None:
     world = World().add("base", 0.1, arm="base").add("training", 0.9)
     row = world.arm(0.9, train_seeds=(0.0,)).verdict()
-    assert row["verdict"] == "INCONCLUSIVE"
+    assert row["verdict"] == "NO VERDICT"
     assert row["reason"] == "One training seed cannot say."
+    assert row["decided_by"] == "S=3, G=16 for a first answer"
     assert row["effect"] == pytest.approx(0.8, abs=0.1)
     assert np.isnan(row["li_low"])
+    row = world.arm(0.9, train_seeds=(1.0,)).verdict()
+    assert row["li_low"] > 0
+    assert row["reason"] == "Two training seeds cannot say."
+
+
+def test_training_images_on_the_other_side_of_the_base_do_not_show_what_is_claimed() -> None:
+    world = World().add("base", 0.78, arm="base").add("training", 0.33, noise=0).arm(0.35)
+    row = world.verdict()
+    assert row["verdict"] == "NOT MEASURABLE"
+    assert "lies lower than the base, by -0.4" in row["reason"]
+    assert world.verdict(replace(GREY, direction="higher"))["verdict"] == "NOT MEASURABLE"
+    for direction in ("lower", "either"):
+        assert world.verdict(replace(GREY, direction=direction))["verdict"] == "LEARNED"
 
 
 def test_an_open_claim_names_the_seeds_that_would_decide_it() -> None:
@@ -201,9 +241,21 @@ def test_a_leak_that_the_placebo_shows_is_not_the_concepts() -> None:
     row = world.verdict(LEAK)
     assert row["verdict"] == "INCONCLUSIVE"
     assert row["placebo_li"] == pytest.approx(0.5, abs=0.05)
+    assert row["beyond_placebo_low"] < 0 < row["beyond_placebo_high"]
     innocent = leaky_world(0.5)
     innocent.add("placebo", 0.1, arm="p", prompts=NEAR, train_seeds=(0.0, 1.0, 2.0), weight=1.0)
     assert innocent.verdict(LEAK)["verdict"] == "LEAKED"
+    # A placebo that does a part of it, and surely so, does not excuse the rest.
+    half = leaky_world(0.5)
+    half.add("placebo", 0.3, arm="p", prompts=NEAR, train_seeds=(0.0, 1.0, 2.0), weight=1.0)
+    row = half.verdict(LEAK)
+    assert row["verdict"] == "LEAKED"
+    assert row["beyond_placebo"] == pytest.approx(0.25, abs=0.06)
+    assert "beyond the placebo's +0.2" in row["reason"]
+    # Two training seeds of a placebo cannot be subtracted.
+    few = leaky_world(0.5)
+    few.add("placebo", 0.1, arm="p", prompts=NEAR, train_seeds=(0.0, 1.0), weight=1.0)
+    assert few.verdict(LEAK)["decided_by"] == "a placebo with the training seeds of the arm"
 
 
 def test_prompts_that_stay_as_they_were_contain_the_concept() -> None:
@@ -335,6 +387,49 @@ def test_primary_claims_are_held_to_holm_and_others_to_a_false_discovery_rate() 
     )
     assert np.allclose(swept["p_adjusted"], alone["p_adjusted"])
     assert np.allclose(swept["li_low"], alone["li_low"])
+
+
+def test_the_primary_claims_of_all_arms_are_one_family() -> None:
+    world = grey_world(0.5).add("training", 0.9, noise=0, arm="second").arm(0.3, arm="second")
+    own = [
+        world.verdict(replace(GREY, arm={"arm": arm}))["p_adjusted"] for arm in ("main", "second")
+    ]
+    table = judge(world.frame(), {"grey": GREY}, checks=world.checks())
+    assert list(table["arm"]) == ["main", "second"]
+    assert list(table["p_adjusted"]) == pytest.approx(list(holm_adjusted(np.array(own))))
+    assert max(table["p_adjusted"]) > max(own) or min(table["p_adjusted"]) > min(own)
+
+
+def test_outcomes_that_were_all_the_same_are_no_evidence_at_few_seeds() -> None:
+    def still(train_seeds: tuple[float, ...]) -> pd.Series:
+        world = World().add("base", 0.0, arm="base", noise=0, prompts=NEAR)
+        world.add("training", 0.9, noise=0)
+        return world.arm(0.0, noise=0, prompts=NEAR, train_seeds=train_seeds).verdict(LEAK)
+
+    pilot = still((0.0, 1.0, 2.0))
+    assert (pilot["li_low"], pilot["li_high"]) == (0, 0)
+    assert pilot["verdict"] == "INCONCLUSIVE"
+    assert pilot["decided_by"] == "S=5, G=16"
+    assert still(tuple(map(float, range(5))))["verdict"] == "CONTAINED"
+
+
+def test_skewed_differences_are_said_beside_the_verdict() -> None:
+    world = World().add("base", 0.1, arm="base").add("training", 0.9, noise=0.0)
+    world.arm(0.0, noise=0.5, value=lambda drawn: 0.8 + 0.02 * np.exp(3 * drawn))
+    row = world.verdict()
+    assert row["verdict"] == "LEARNED"
+    assert row["skewness"] > 1
+    assert "skewed (+" in row["reason"]
+    assert "skewed" not in grey_world(0.85).verdict()["reason"]
+
+
+def test_a_case_without_a_p_makes_the_claim_untested_in_any_order() -> None:
+    world = grey_world(0.85)
+    evidence = build_evidence(Question("claim", GREY, "main"), world.frame(), world.checks())
+    untested = replace(evidence, analysis=None)
+    for cases in ((evidence, untested), (untested, evidence)):
+        assert np.isnan(replace(evidence, completions=cases).p_value)
+    assert replace(evidence, completions=(evidence, evidence)).p_value == evidence.p_value
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from lab.experiment.claim import ClaimConfig
 from lab.judge import judge
+from lab.judge.additive import complete
 from lab.judge.values import value_range
 
 S, G = 3, 16
@@ -73,10 +74,33 @@ def test_a_verdict_that_unread_values_could_change_is_none() -> None:
     assert row["decided_by"]
 
 
-def test_as_many_unread_images_on_both_sides_need_no_worst_case() -> None:
-    row = verdict(unread(drawn(0.85, (S, G)), 3), unread(drawn(0.1, (G,)), 3))
+def test_as_many_unread_images_on_both_sides_need_the_worst_case_too() -> None:
+    row = verdict(unread(drawn(0.85, (S, G)), 1), unread(drawn(0.1, (G,)), 1))
     assert row["verdict"] == "LEARNED"
-    assert "cannot read" not in row["reason"]
+    assert "cannot read 6% of the adapter's images and 6% of the base model's" in row["reason"]
+    # What they had there may have been the same, or nothing like it.
+    row = verdict(unread(drawn(0.5, (S, G)), 6), unread(drawn(0.1, (G,)), 6))
+    assert row["verdict"] == "NO VERDICT"
+
+
+def test_a_cell_that_one_training_seed_lacks_costs_that_cell_alone() -> None:
+    arm = drawn(0.85, (S, G))
+    for seed in range(S):
+        arm[seed, 2 * seed : 2 * seed + 2] = np.nan
+    row = verdict(arm, drawn(0.1, (G,)))
+    assert row["num_generation_seeds"] == G
+    assert row["verdict"] == "LEARNED"
+    # Each training seed needs four that could be read.
+    arm[0, 3:] = np.nan
+    assert "Only 1 generation seeds" in verdict(arm, drawn(0.1, (G,)))["reason"]
+
+
+def test_missing_cells_are_what_both_kinds_of_seeds_say() -> None:
+    additive = np.array([0.1, 0.4, 0.2])[:, None] + np.linspace(0, 1, 6)
+    holes = additive.copy()
+    holes[0, 0] = holes[1, 3] = holes[2, 5] = np.nan
+    assert complete(holes) == pytest.approx(additive)
+    assert complete(additive) is additive
 
 
 def test_a_probe_without_bounds_has_no_worst_case() -> None:
@@ -86,7 +110,7 @@ def test_a_probe_without_bounds_has_no_worst_case() -> None:
 
 
 def test_an_arm_read_unlike_its_twin_needs_the_worst_case() -> None:
-    arm, base = unread(drawn(0.85, (S, G)), 4), unread(drawn(0.1, (G,)), 4)
+    arm, base = unread(drawn(0.85, (S, G)), 2), unread(drawn(0.1, (G,)), 2)
     assert verdict(arm, base)["verdict"] == "LEARNED"
     assert verdict(arm, base, BEYOND_TWIN, drawn(0.3, (S, G)))["verdict"] == "NO VERDICT"
 
@@ -123,9 +147,13 @@ def test_the_range_of_a_claims_values() -> None:
     colours = dict(zip(["red monster", "green monster", "blue monster"], shapes, strict=True))
     assert value_range(GREY) == (0, 1)
     assert value_range(UNBOUNDED) is None
-    assert value_range(ClaimConfig(statement="s", matched=colours)) == (-1, 1)
+    # A picture is of one class: it cannot be all of the others at once.
+    assert value_range(ClaimConfig(statement="s", matched=colours)) == (-0.5, 1)
     pairs = dict(zip(shapes, shapes, strict=True))
-    assert value_range(ClaimConfig(statement="s", joint=pairs)) == (-3, 3)
+    assert value_range(ClaimConfig(statement="s", joint=pairs)) == (-1, 1)
+    # Graded scores of several shapes can all be high.
+    scores = {prompt: name.replace("is_shape", "shape") for prompt, name in colours.items()}
+    assert value_range(ClaimConfig(statement="s", matched=scores)) == (-1, 1)
     beyond = ClaimConfig(statement="s", probe="grid_size", kind="generalised", support=[2, 3, 4])
     assert value_range(beyond) == (0, 1)
     assert value_range(ClaimConfig(statement="s", probe="drift", kind="bounded", bound=1)) is None

@@ -33,7 +33,7 @@ _OTHER_LINES = 8  # of the terminal, kept free of rows
 _STYLES = {"DONE": "green", "SKIPPED": "dim", "FAILED": "bold red", "waiting": "dim"}
 _VERDICT_STYLES = {
     **dict.fromkeys(("LEARNED", "CONTAINED", "GENERALISED", "INTERPOLATED"), "green"),
-    **dict.fromkeys(("PARTLY", "INCONCLUSIVE"), "yellow"),
+    **dict.fromkeys(("PARTLY", "WEAK", "INCONCLUSIVE"), "yellow"),
     **dict.fromkeys(("REVERSED", "LEAKED", "UNDER-TRAINED"), "red"),
 }
 

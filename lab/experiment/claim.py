@@ -25,8 +25,8 @@ __all__ = ["ClaimConfig", "expected_verdict"]
 
 # What an article may have read, in the words of the verdicts (`lab.judge.decision.Verdict`).
 _READINGS = (
-    "not learned", "learned", "partly", "reversed", "leaked", "contained", "generalised",
-    "interpolated", "earlier", "later", "changed",
+    "not learned", "learned", "partly", "weak", "reversed", "leaked", "contained",
+    "generalised", "interpolated", "earlier", "later", "changed",
 )  # fmt: skip
 
 
@@ -64,6 +64,10 @@ class ClaimConfig:
     support: list[float] = setting([])
     # A value of the probe that counts as 1 instead of the training set's mean.
     target: float | None = setting(None)
+    # Which way the probe's value goes where the attribute is there: `higher`, `lower` or `either`;
+    # empty means the probe's own direction. A training set on the other side of the base model
+    # does not show what is claimed.
+    direction: str = setting("", one_of("", "higher", "lower", "either"))
     # A prompt set of the experiment.
     prompts: str = setting("trigger", not_empty())
     # Levels of the arms it speaks of, such as `arm: blurred`; empty means every arm.
@@ -130,6 +134,11 @@ class ClaimConfig:
         ]
         if bool(self.than) != (self.kind == "earlier"):
             found.append(f"{prefix}than must be given with {prefix}kind=earlier, and only there")
+        if self.direction and not self.needs_training:
+            found.append(
+                f"{prefix}direction must be empty with {prefix}kind={self.kind}, which is not "
+                f"read on the way to the training set"
+            )
         if self.twin and not self.arm:
             found.append(f"{prefix}arm must be given with {prefix}twin")
         if self.twin and self.twin == self.arm and self.contrast is None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lab.core.errors import raise_if
+from lab.judge.additive import complete
 
 __all__ = ["Cells", "build_cells", "subtract_cells"]
 
@@ -16,26 +17,28 @@ __all__ = ["Cells", "build_cells", "subtract_cells"]
 class Cells:
     """Adapter and base on the same prompts and the same noise.
 
-    A cell is the mean over the prompts that could be read there in the base and in every training
-    seed. A generation seed without one is left out.
+    A cell is the mean over the prompts that could be read there in the adapter's image and in the
+    base's. Of a cell without one, what the others say of its training seed and its generation seed
+    is put in its place (`lab.judge.additive`); a generation seed without any cell is left out, and
+    with a training seed without any cell all of them are.
 
     Args:
         differences: Adapter minus base, shape `(S, G)`.
         base: The base model's values, shape `(G,)`.
         train_seeds: S of them.
         generation_seeds: The G that could be read.
+        least_read: The fewest generation seeds that could be read in one training seed.
         nan_share_arm: Share of the adapter's images that the probe could not read.
         nan_share_base: The same for the base model's images.
-        nan_difference: How far the two shares lie apart, 0 to 1.
     """
 
     differences: np.ndarray
     base: np.ndarray
     train_seeds: tuple[int, ...]
     generation_seeds: tuple[int, ...]
+    least_read: int
     nan_share_arm: float
     nan_share_base: float
-    nan_difference: float
 
 
 def build_cells(arm: pd.DataFrame, base: pd.DataFrame, what: str) -> Cells:
@@ -89,18 +92,19 @@ def build_cells(arm: pd.DataFrame, base: pd.DataFrame, what: str) -> Cells:
     raise_if(mistakes)
 
     origin = origin.loc[values.index]
-    readable = values.notna().all(axis="columns") & origin.notna()
-    table = values[readable].groupby("generation_seed").mean()
-    column = origin[readable].groupby("generation_seed").mean()
-    share_arm, share_base = float(values.isna().to_numpy().mean()), float(origin.isna().mean())
+    moved = values.sub(origin, axis="index")
+    table = moved.groupby("generation_seed").mean()  # of the prompts that could be read there
+    column = origin.groupby("generation_seed").mean()
+    kept = table.notna().any(axis="columns") & bool(table.notna().any(axis="index").all())
+    table = table[kept]
     return Cells(
-        differences=(table.to_numpy() - column.to_numpy()[:, None]).T,
-        base=column.to_numpy(),
+        differences=complete(table.to_numpy(dtype=float).T),
+        base=column[kept].to_numpy(),
         train_seeds=tuple(int(seed) for seed in table.columns),
         generation_seeds=tuple(int(seed) for seed in table.index),
-        nan_share_arm=share_arm,
-        nan_share_base=share_base,
-        nan_difference=abs(share_arm - share_base),
+        least_read=int(table.notna().sum(axis="index").min()),
+        nan_share_arm=float(values.isna().to_numpy().mean()),
+        nan_share_base=float(origin.isna().mean()),
     )
 
 
@@ -108,7 +112,7 @@ def subtract_cells(cells: Cells, contrast: Cells) -> Cells:
     """Return the interaction: the shift on one prompt set minus the shift on another.
 
     Pairs by generation seed and keeps those that both could read. The base values stay those of
-    `cells`; shares of unreadable images, and their difference, are the larger of the two.
+    `cells`; the shares of unreadable images are the larger of the two.
     """
     both = sorted(set(cells.generation_seeds) & set(contrast.generation_seeds))
     own = [cells.generation_seeds.index(seed) for seed in both]
@@ -118,7 +122,7 @@ def subtract_cells(cells: Cells, contrast: Cells) -> Cells:
         base=cells.base[own],
         train_seeds=cells.train_seeds,
         generation_seeds=tuple(both),
+        least_read=min(cells.least_read, contrast.least_read, len(both)),
         nan_share_arm=max(cells.nan_share_arm, contrast.nan_share_arm),
         nan_share_base=max(cells.nan_share_base, contrast.nan_share_base),
-        nan_difference=max(cells.nan_difference, contrast.nan_difference),
     )

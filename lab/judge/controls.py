@@ -1,4 +1,6 @@
-"""What an arm's shift is compared with: training set, ceiling, placebo, other weights, fit.
+"""What an arm's shift is compared with: training set, other weights, fit.
+
+Placebo and ceiling have files of their own (`lab.judge.placebo`, `lab.judge.ceiling`).
 
 `values` is in every function the table of `lab.judge.values.claim_values`: one value per image.
 """
@@ -14,19 +16,16 @@ import pandas as pd
 from lab.core import roles
 from lab.core.errors import LabError
 from lab.judge.cells import Cells
-from lab.judge.crossed import crossed
+from lab.judge.direction import claimed_sign
 from lab.judge.dose import rises_with_weight
 from lab.judge.effect import measurable
 from lab.judge.question import Question
-from lab.judge.shift import of_role, placebo_shift
-from lab.judge.thresholds import LEAKED_INDEX
+from lab.judge.shift import of_role
+from lab.judge.thresholds import DOSE_WEIGHTS
 
 __all__ = [
-    "Placebo",
     "Scale",
-    "ceiling_effect",
     "dose_rises",
-    "placebo_effect",
     "scale_of",
     "undertrained_seeds",
 ]
@@ -40,7 +39,8 @@ class Scale:
         training: The training set's mean or the claim's `target`, in the probe's unit; NaN for a
             claim that does not need it.
         distance: `training` minus the base model's mean; NaN as `training`.
-        measurable: Whether it differs from 0 by more than 3 standard errors.
+        measurable: Whether it differs from 0 by more than 3 standard errors, on the side of the
+            base model that the claim speaks of.
         unit: What a shift is divided by: the distance, 1 for a claim in the probe's own unit, NaN
             where the base is as the training set is.
     """
@@ -49,19 +49,6 @@ class Scale:
     distance: float
     measurable: bool
     unit: float
-
-
-@dataclass(frozen=True)
-class Placebo:
-    """The same training on the base model's own images.
-
-    Args:
-        index: Its learning index towards the arm's training set.
-        shows: Whether its interval lies above 0 and its index reaches `LEAKED_INDEX`.
-    """
-
-    index: float
-    shows: bool
 
 
 def scale_of(values: pd.DataFrame, question: Question, base: np.ndarray) -> Scale:
@@ -81,7 +68,8 @@ def scale_of(values: pd.DataFrame, question: Question, base: np.ndarray) -> Scal
     training = _training_mean(values, question) if claim.target is None else claim.target
     if base.size < 2:
         return Scale(training, distance=np.nan, measurable=True, unit=np.nan)
-    distance, differs = training - float(base.mean()), measurable(base, training)
+    distance = training - float(base.mean())
+    differs = measurable(base, training) and claimed_sign(claim) * distance >= 0
     return Scale(training, distance, differs, unit=distance if differs else np.nan)
 
 
@@ -97,51 +85,10 @@ def _training_mean(values: pd.DataFrame, question: Question) -> float:
     return float(chosen.mean())
 
 
-def ceiling_effect(
-    values: pd.DataFrame, question: Question, cells: Cells, scale: Scale
-) -> float | None:
-    """Return the base model's shift under the ceiling prompts, on the scale of the question.
-
-    Returns:
-        None for a claim without such prompts, NaN if no image of theirs could be read.
-
-    Raises:
-        LabError: If a prompt has no images.
-    """
-    claim = question.claim
-    if not claim.ceiling:
-        return None
-    rows = of_role(values, roles.CEILING, question.arm)
-    lacking = [prompt for prompt in claim.ceiling if prompt not in set(rows["prompt"])]
-    if lacking:
-        raise LabError(f"{question}: no ceiling images for {', '.join(map(repr, lacking))}")
-    reached = rows.loc[rows["prompt"].isin(claim.ceiling), "value"].mean()
-    return float((reached - cells.base.mean()) / scale.unit) if cells.base.size else np.nan
-
-
-def placebo_effect(values: pd.DataFrame, question: Question, scale: Scale) -> Placebo | None:
-    """Return what the placebo shows on the scale of the question; None where there is none.
-
-    A claim with a twin has none: what any training does is in the twin as well, and is subtracted
-    with it.
-
-    Raises:
-        LabError: If an image of the placebo is missing or there twice.
-    """
-    cells = None if question.twin else placebo_shift(values, question)
-    if cells is None:
-        return None
-    table = cells.differences / scale.unit
-    if min(table.shape) < 2 or np.isnan(scale.unit):
-        index = float(table.mean()) if table.size else np.nan
-        return Placebo(index, shows=index >= LEAKED_INDEX)
-    analysis = crossed(table)
-    index = float(analysis.mean)
-    return Placebo(index, shows=index >= LEAKED_INDEX and float(analysis.interval()[0]) > 0)
-
-
 def dose_rises(shifts: Mapping[float, Cells], scale: Scale) -> bool | None:
-    """Say whether the shift rises with the adapter's weight; None where it cannot be said.
+    """Say whether the shift rises with the adapter's weight.
+
+    It cannot be said (None) unless all of `DOSE_WEIGHTS` were drawn.
 
     Args:
         shifts: The arm's shift by adapter weight; 1 is among them.
@@ -155,7 +102,7 @@ def dose_rises(shifts: Mapping[float, Cells], scale: Scale) -> bool | None:
         / scale.unit
         for weight, cells in shifts.items()
     }
-    if len(tables) < 2 or min(tables[1.0].shape) < 2:
+    if not set(DOSE_WEIGHTS) <= set(tables) or min(tables[1.0].shape) < 2:
         return None
     return rises_with_weight(tables)
 

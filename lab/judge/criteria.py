@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from lab.experiment.claim import ClaimConfig
 from lab.judge.decision import Decision, Verdict
-from lab.judge.evidence import Estimate, Evidence
+from lab.judge.estimate import Estimate, estimate_of
+from lab.judge.evidence import Evidence
 from lab.judge.thresholds import (
     CEILING_INDEX,
     CONTAINED_INDEX,
+    DOSE_WEIGHTS,
     EQUIVALENCE_INDEX,
     EQUIVALENCE_LEVEL,
     LEAKED_INDEX,
@@ -40,10 +44,9 @@ def _learned(evidence: Evidence, index: Estimate) -> Decision | None:
     """Apply rules 1 and 2 to the learning index on the claim's own prompts."""
     if index.low > 0 and index.value >= PARTLY_INDEX:
         verdict = Verdict.LEARNED if index.value >= LEARNED_INDEX else Verdict.PARTLY
-        moved = f"The adapter goes {index.value:.0%} of the way from the base to the training set."
-        if evidence.placebo is not None and evidence.placebo.shows:
-            moved += f" The placebo goes {evidence.placebo.index:.0%} of it too."
-        return Decision(verdict, moved)
+        return Decision(verdict, f"{_moved(index)}{_beside_the_placebo(evidence, index)}")
+    if index.low > 0 and _is_within(evidence, EQUIVALENCE_INDEX):
+        return Decision(Verdict.WEAK, f"{_moved(index)}{_beside_the_placebo(evidence, index)}")
     if _is_within(evidence, EQUIVALENCE_INDEX):
         return _no_effect(evidence, CEILING_INDEX)
     if index.high < 0:
@@ -54,10 +57,24 @@ def _learned(evidence: Evidence, index: Estimate) -> Decision | None:
     return None
 
 
+def _moved(index: Estimate) -> str:
+    return f"The adapter goes {index.value:.0%} of the way from the base to the training set."
+
+
+def _beside_the_placebo(evidence: Evidence, index: Estimate) -> str:
+    """Say how far the placebo goes, which is no part of what the images taught."""
+    if evidence.placebo is None or np.isnan(evidence.placebo.index):
+        return ""
+    return (
+        f" The placebo goes {evidence.placebo.index:.0%}: "
+        f"{index.value - evidence.placebo.index:.0%} are the images'."
+    )
+
+
 def _leaked(evidence: Evidence, index: Estimate) -> Decision | None:
     """Apply rule 3 to the learning index on prompts without the trigger."""
     if index.low > 0 and index.value >= LEAKED_INDEX:
-        return _leak(evidence, index.value)
+        return _leak(evidence, index)
     if _is_within(evidence, CONTAINED_INDEX):
         return Decision(
             Verdict.CONTAINED, "Prompts without the trigger stay as the base has them."
@@ -70,19 +87,28 @@ def _leaked(evidence: Evidence, index: Estimate) -> Decision | None:
     return None
 
 
-def _leak(evidence: Evidence, index: float) -> Decision:
+def _leak(evidence: Evidence, index: Estimate) -> Decision:
     """Decide on a shift of other prompts that is there: a leak, unless the placebo has it too."""
-    if evidence.placebo is not None and evidence.placebo.shows:
+    moved = f"Prompts without the trigger go {index.value:.0%} of the way to training."
+    if evidence.placebo is None:
+        return Decision(Verdict.LEAKED, f"{moved} No placebo was trained.")
+    if evidence.placebo.beyond is None:
         return Decision(
             Verdict.INCONCLUSIVE,
-            f"It shows on these prompts, and in the placebo as well "
-            f"({evidence.placebo.index:+.2f}): any training may do it.",
-            "an effect beyond the placebo's",
+            f"{moved} Too few training seeds of the placebo were read to subtract them.",
+            "a placebo with the training seeds of the arm",
         )
-    unchecked = " No placebo was trained." if evidence.placebo is None else ""
+    beyond = estimate_of(evidence.placebo.beyond, index.level)
+    further = (
+        f"That is {beyond.value:+.2f} ({beyond.low:+.2f} to {beyond.high:+.2f}) beyond the "
+        f"placebo's {evidence.placebo.index:+.2f}"
+    )
+    if beyond.low > 0 and beyond.value >= LEAKED_INDEX:
+        return Decision(Verdict.LEAKED, f"{moved} {further}.")
     return Decision(
-        Verdict.LEAKED,
-        f"Prompts without the trigger go {index:.0%} of the way to training.{unchecked}",
+        Verdict.INCONCLUSIVE,
+        f"{moved} {further}: any training may do it.",
+        "an effect beyond the placebo's",
     )
 
 
@@ -118,9 +144,14 @@ def _bounded(evidence: Evidence, shift: Estimate) -> Decision | None:
 
 
 def _is_within(evidence: Evidence, bound: float) -> bool:
-    """Say whether two one-sided tests put the estimate inside +-bound."""
-    _, low, high = evidence.estimate(EQUIVALENCE_LEVEL)
-    return -bound < low and high < bound
+    """Say whether two one-sided tests put the estimate inside +-bound.
+
+    Of yes or no, the bound of a share must say so too: outcomes that were all the same have an
+    interval without a width.
+    """
+    estimate = evidence.estimate(EQUIVALENCE_LEVEL)
+    counted = evidence.counted_bound(*evidence.cells.differences.shape)
+    return -bound < estimate.low and estimate.high < bound and counted < bound
 
 
 def _no_effect(evidence: Evidence, needed: float) -> Decision:
@@ -130,17 +161,33 @@ def _no_effect(evidence: Evidence, needed: float) -> Decision:
         evidence: What is known.
         needed: How far the outright prompts must take the base model.
     """
-    if evidence.ceiling is None:
+    ceiling = evidence.ceiling
+    if ceiling is None:
         return Decision(
             Verdict.INCONCLUSIVE,
             "No effect to speak of, but no outright prompt shows that the base could render it.",
             "a ceiling control",
         )
-    if not evidence.ceiling >= needed:
+    reached = f"{ceiling.value:+.2f} ({ceiling.low:+.2f} to {ceiling.high:+.2f})"
+    if ceiling.high < needed or np.isnan(ceiling.value):
         return Decision(
             Verdict.NOT_EXPRESSIBLE,
-            f"The base does not render it even when asked outright "
-            f"({evidence.ceiling:+.2f} of the needed {needed}).",
+            f"The base does not render it even when asked outright ({reached} of the needed "
+            f"{needed}).",
+        )
+    if not (ceiling.low > 0 and ceiling.value >= needed):
+        return Decision(
+            Verdict.INCONCLUSIVE,
+            f"No effect to speak of, but whether the base could render it is open ({reached} of "
+            f"the needed {needed}).",
+            "more generation seeds, or outright prompts that the base draws",
+        )
+    if evidence.rises is None:
+        return Decision(
+            Verdict.INCONCLUSIVE,
+            f"No effect to speak of at weight 1, and the base can render it ({reached}); whether "
+            f"it rises with the adapter's weight was not drawn.",
+            f"sample.adapter_weights=[{','.join(f'{weight:g}' for weight in DOSE_WEIGHTS)}]",
         )
     if evidence.rises:
         return Decision(
@@ -148,9 +195,7 @@ def _no_effect(evidence: Evidence, needed: float) -> Decision:
             "No effect to speak of at weight 1, but it rises with the adapter's weight.",
             "longer training",
         )
-    unmeasured = " One adapter weight was drawn: no dose." if evidence.rises is None else ""
     return Decision(
         Verdict.NOT_LEARNED,
-        f"The effect lies inside the bounds of no effect, and the base can render it "
-        f"({evidence.ceiling:+.2f}).{unmeasured}",
+        f"The effect lies inside the bounds of no effect, and the base can render it ({reached}).",
     )

@@ -51,7 +51,11 @@ class Curve:
 
 
 def claim_curve(
-    question: Question, measurements: pd.DataFrame, checks: pd.DataFrame, dose: str
+    question: Question,
+    measurements: pd.DataFrame,
+    checks: pd.DataFrame,
+    dose: str,
+    case: int | None = None,
 ) -> Curve | None:
     """Read a claim in one arm at every dose.
 
@@ -61,6 +65,7 @@ def claim_curve(
             step, or at every weight.
         checks: The manipulation check.
         dose: `step`, read at weight 1, or `weight`, read at the steps that are there.
+        case: Which of the completions of unreadable images is read; None for what was read.
 
     Returns:
         The curve; None where the claim is not measurable or could not be read at some dose.
@@ -76,7 +81,7 @@ def claim_curve(
         chosen = measurements[~drawn | (measurements[dose] == level)]
         if dose == "weight":  # evidence is read at weight 1
             chosen = chosen.assign(weight=chosen["weight"].mask(chosen["role"] == roles.ARM, 1.0))
-        evidence.append(build_evidence(question, chosen, checks))
+        evidence.append(build_evidence(question, chosen, checks).completed(case))
     read = [set(item.cells.generation_seeds) for item in evidence]
     common = tuple(sorted(set.intersection(*read))) if read else ()
     if not common or not all(item.measurable for item in evidence):
@@ -99,11 +104,14 @@ def claim_curve(
 def onset(doses: np.ndarray, index: np.ndarray, level: float) -> float:
     r"""Return the dose at which a rising curve reaches a level.
 
-    The curve is made monotone by isotonic regression, starts at 0 without a dose, and is straight
-    between the doses that were read:
+    The curve is made monotone by isotonic regression and is straight between the doses that were
+    read:
 
     .. math:: d^* = d_{k-1} + (d_k - d_{k-1}) \frac{\ell - y_{k-1}}{y_k - y_{k-1}},
               \qquad k = \min\{k : y_k \ge \ell\}
+
+    A curve that is there at the first dose got there at it or before: nothing was read in between,
+    so the first dose stands for it.
 
     References:
         Bhattacharya and Kong (2007), Consistency and asymptotic normality of the estimated
@@ -117,9 +125,10 @@ def onset(doses: np.ndarray, index: np.ndarray, level: float) -> float:
     Returns:
         Above 0; infinite where the level is not reached.
     """
-    rising = np.maximum(isotonic_regression(index).x, 0.0)
-    points = [(0.0, 0.0), *zip(doses, rising, strict=True)]
-    for (before, low), (after, high) in pairwise(points):
+    rising = isotonic_regression(index).x
+    if rising[0] >= level:
+        return float(doses[0])
+    for (before, low), (after, high) in pairwise(zip(doses, rising, strict=True)):
         if high >= level:
             return float(before + (after - before) * (level - low) / (high - low))
     return float("inf")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from lab.judge.evidence import Evidence
-from lab.judge.power import deciding_plan
+from lab.judge.power import Goal, Plan, deciding_plan
 from lab.judge.thresholds import (
     CONTAINED_INDEX,
     EQUIVALENCE_INDEX,
@@ -13,38 +15,70 @@ from lab.judge.thresholds import (
     PARTLY_INDEX,
 )
 
-__all__ = ["seeds_that_decide"]
+__all__ = ["NOTHING_DECIDES", "seeds_that_decide"]
 
-MANY_SEEDS = "more than S=20, G=128"
+NOTHING_DECIDES = "no seeds up to S=16, G=128: another prompt, or another probe"
 
 
 def seeds_that_decide(evidence: Evidence, level: float) -> str:
-    """Return the seeds for which the estimate, were it true, would clear its nearest rule.
+    """Return the seeds for which the estimate, were it true, would clear one of its rules.
 
     Args:
         evidence: With an analysis.
         level: Of the interval that must exclude no effect.
     """
     assert evidence.analysis is not None
-    margin, needed = _distance_to_a_rule(evidence, abs(float(evidence.analysis.mean)), level)
-    cells = evidence.cells
-    there = len(cells.train_seeds), len(cells.generation_seeds)
-    plan = deciding_plan(evidence.analysis.components, margin, needed, at_least=there)
-    whole = MANY_SEEDS if plan is None else str(plan)
-    return whole.split(", G=")[0] if evidence.claim.on_model else whole
+    mean, cells = float(evidence.analysis.mean), evidence.cells
+    plan = deciding_plan(
+        evidence.analysis.components,
+        [*_effects(evidence, mean, level), *_equivalences(evidence, mean)],
+        at_least=(len(cells.train_seeds), len(cells.generation_seeds)),
+        suffices=lambda plan: _counts_enough(evidence, mean, plan),
+    )
+    if plan is None:
+        return NOTHING_DECIDES
+    return str(plan).split(", G=")[0] if evidence.claim.on_model else str(plan)
 
 
-def _distance_to_a_rule(evidence: Evidence, size: float, level: float) -> tuple[float, float]:
-    """Return the margin to the nearest threshold, and the level that must clear it."""
+def _effects(evidence: Evidence, mean: float, level: float) -> Iterator[Goal]:
+    """Yield the goal of an interval beyond no effect, where the estimate is such an effect."""
+    claim = evidence.claim
+    if claim.bound is not None:
+        if abs(mean) > claim.bound:
+            yield [(abs(mean) - claim.bound, level)]
+        return
+    if claim.kind == "earlier":
+        needed = 0.0
+    elif claim.kind == "leaked":
+        needed = LEAKED_INDEX
+    else:
+        needed = evidence.misread_rate if claim.support else PARTLY_INDEX
+    away = mean < 0 and not claim.support
+    if mean >= needed or away:
+        yield [(abs(mean), level)]
+
+
+def _equivalences(evidence: Evidence, mean: float) -> Iterator[Goal]:
+    """Yield the goal of two one-sided tests, where the estimate lies inside their bounds."""
+    bound = _no_effect_below(evidence)
+    if bound is not None and abs(mean) < bound:
+        yield [(bound - mean, EQUIVALENCE_LEVEL), (bound + mean, EQUIVALENCE_LEVEL)]
+
+
+def _no_effect_below(evidence: Evidence) -> float | None:
     claim = evidence.claim
     if claim.kind == "earlier":
-        return size, level
+        return None
     if claim.bound is not None:
-        return abs(size - claim.bound), level if size > claim.bound else EQUIVALENCE_LEVEL
+        return claim.bound
     if claim.kind == "leaked":
-        effect_from, none_below = LEAKED_INDEX, CONTAINED_INDEX
-    elif claim.support:
-        effect_from, none_below = max(OUTSIDE_RATE, evidence.misread_rate), OUTSIDE_RATE
-    else:
-        effect_from, none_below = PARTLY_INDEX, EQUIVALENCE_INDEX
-    return (size, level) if size >= effect_from else (none_below - size, EQUIVALENCE_LEVEL)
+        return CONTAINED_INDEX
+    return OUTSIDE_RATE if claim.support else EQUIVALENCE_INDEX
+
+
+def _counts_enough(evidence: Evidence, mean: float, plan: Plan) -> bool:
+    """Say whether yes-or-no outcomes would be enough for the bound of a share."""
+    bound = _no_effect_below(evidence)
+    if bound is None or abs(mean) >= bound:
+        return True
+    return evidence.counted_bound(plan.num_train, plan.num_generation) < bound

@@ -88,7 +88,7 @@ def _onset_row(
     question: Question, over_steps: Curve, by_step: Mapping[int, Curve | None]
 ) -> dict[str, object]:
     several = len(by_step) > 1
-    found = find_onset(over_steps) if several else Onset(0, np.nan, np.nan, np.nan)
+    found = find_onset(over_steps) if several else Onset(0, 0, np.nan, np.nan, np.nan)
     last_step = max(by_step)
     over_weights = by_step[last_step]
     return {
@@ -98,6 +98,7 @@ def _onset_row(
         "onset_low": found.low,
         "onset_high": found.high,
         "num_reached": found.num_reached,
+        "num_at_first_step": found.num_at_first,
         "num_train_seeds": len(over_steps.train_seeds),
         "last_step": last_step,
         "p_rises_with_step": page_p(over_steps.index()),

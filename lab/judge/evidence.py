@@ -3,41 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from lab.core import roles
 from lab.experiment.claim import ClaimConfig
+from lab.judge.ceiling import ceiling_effect
 from lab.judge.cells import Cells
-from lab.judge.controls import (
-    Placebo,
-    Scale,
-    ceiling_effect,
-    dose_rises,
-    placebo_effect,
-    scale_of,
-    undertrained_seeds,
-)
+from lab.judge.controls import Scale, dose_rises, scale_of, undertrained_seeds
+from lab.judge.count import is_counted, largest_share, num_independent
 from lab.judge.crossed import Crossed, by_train_seed, crossed
+from lab.judge.estimate import Analysis, Estimate, estimate_of
 from lab.judge.misread import misread_rate
+from lab.judge.placebo import Placebo, placebo_effect
 from lab.judge.question import Question
 from lab.judge.ratio import LearningIndex
-from lab.judge.shift import AS_READ, Fill, shifts_by_weight
-from lab.judge.thresholds import NAN_DIFFERENCE
+from lab.judge.shift import AS_READ, Fill, of_role, shifts_by_weight
+from lab.judge.skew import skewness
+from lab.judge.thresholds import EQUIVALENCE_LEVEL
 from lab.judge.values import claim_values, value_range
 
 __all__ = ["Analysis", "Estimate", "Evidence", "build_evidence", "estimate_of"]
-
-Analysis = Crossed | LearningIndex
-
-
-class Estimate(NamedTuple):
-    """A quantity with its interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -48,20 +35,27 @@ class Evidence:
         question: The claim and the arm.
         cells: Adapter minus base in the probe's unit, or in shares for a claim with `support`.
         scale: Training minus base; NaN for claims that do not need it.
-        measurable: Whether the training set differs from the base by more than 3 SE.
+        measurable: Whether the training set differs from the base by more than 3 SE, on the side
+            that the claim speaks of.
         raw: Analysis of the differences; None with one seed of a kind or too few readable ones.
         analysis: Analysis that is judged: of the learning index, or of the raw difference for a
             claim without training images; None as `raw`, and where it is not measurable.
         ceiling: Learning index of the base model under the outright prompts (for a claim with
-            `support` its shift in shares); None without such prompts, NaN if none could be read.
+            `support` its shift in shares), with its 90 % interval; None without such prompts, NaN
+            if none could be read.
         placebo: The placebo's shift; None where none was trained.
-        rises: Whether the effect rises with the adapter's weight; None where one weight was drawn.
+        rises: Whether the effect rises with the adapter's weight; None where not all of the
+            weights that show it were drawn.
+        counted_reach: The largest shift there can be, on the scale that is judged, where the
+            images' values are yes or no; 0 where they are not.
+        unread: Share of the images of arm, base and controls that could not be read, where it is
+            largest.
         undertrained: Training seeds whose loss on the training images is not below the base's.
         misread_rate: Upper bound of the probe's misread rate; NaN for a claim without `support`.
         completions: The same evidence with the probe's least and its greatest value for what it
             could not read, in the adapter's and in the base model's images: what any values
-            could have come to lies between them. Empty where as much was read in both, or where
-            the probe has no bounds.
+            could have come to lies between them. Empty where all was read, or where the probe
+            has no bounds.
     """
 
     question: Question
@@ -70,9 +64,11 @@ class Evidence:
     measurable: bool
     raw: Crossed | None
     analysis: Analysis | None
-    ceiling: float | None
+    ceiling: Estimate | None
     placebo: Placebo | None
     rises: bool | None
+    counted_reach: float
+    unread: float
     undertrained: tuple[int, ...]
     misread_rate: float
     completions: tuple[Evidence, ...] = ()
@@ -83,9 +79,14 @@ class Evidence:
         return self.question.claim
 
     @property
-    def read_unequally(self) -> bool:
-        """Whether the probe could not read a different share of images than in the base."""
-        return self.cells.nan_difference > NAN_DIFFERENCE
+    def skewness(self) -> float:
+        """Skewness of the differences; NaN where there are fewer than three, or all are equal."""
+        differences = self.cells.differences
+        return skewness(differences.ravel()) if differences.size >= 3 else np.nan
+
+    def completed(self, case: int | None) -> Evidence:
+        """Return one of the completions; the evidence itself with None, or where all was read."""
+        return self if case is None or not self.completions else self.completions[case]
 
     def estimate(self, level: float) -> Estimate:
         """Return the estimate that is judged, with its interval at `level`.
@@ -95,27 +96,34 @@ class Evidence:
         assert self.analysis is not None
         return estimate_of(self.analysis, level)
 
+    def counted_bound(self, num_train: int, num_generation: int) -> float:
+        """Return how far from 0 the shift may be for all that so many yes-or-no outcomes say.
+
+        On the scale that is judged, were the estimate true; 0 where the spread says it.
+        """
+        if not self.counted_reach:
+            return 0.0
+        share = min(abs(self.estimate(EQUIVALENCE_LEVEL).value) / self.counted_reach, 1.0)
+        number = num_independent(num_train, num_generation)
+        return largest_share(share, number) * self.counted_reach
+
     @property
     def p_value(self) -> float:
         """The p of no shift, or with a `bound` of a shift inside it; NaN without an analysis.
 
-        With `completions` it is the largest of theirs.
+        A leak must be beyond the placebo's shift as well: it has the larger of the two p. With
+        `completions` it is the largest of theirs, NaN where one of them has no analysis.
         """
         if self.completions:
-            return max(completion.p_value for completion in self.completions)
+            return float(np.max([completion.p_value for completion in self.completions]))
         if self.analysis is None:
             return np.nan
         if self.claim.bound is not None and self.raw is not None:
             return float(self.raw.p_value(self.claim.bound))
-        return float(self.analysis.p_value())
-
-
-def estimate_of(analysis: Analysis | None, level: float) -> Estimate:
-    """Return what an analysis says, with its interval at `level`; NaN without an analysis."""
-    if analysis is None:
-        return Estimate(np.nan, np.nan, np.nan)
-    low, high = analysis.interval(level)
-    return Estimate(float(analysis.mean), float(low), float(high))
+        p = float(self.analysis.p_value())
+        if self.claim.kind == "leaked" and self.placebo and self.placebo.beyond:
+            return max(p, float(self.placebo.beyond.p_value()))
+        return p
 
 
 def build_evidence(
@@ -123,8 +131,8 @@ def build_evidence(
 ) -> Evidence:
     """Gather the evidence on one claim in one arm.
 
-    Where the probe could read a different share of images than in the base, those that it could
-    not read are completed with its least and its greatest value (`Evidence.completions`).
+    Images that the probe could not read are completed with its least and its greatest value
+    (`Evidence.completions`): as many of them in the base are not the same ones.
 
     References:
         Manski (1990), Nonparametric bounds on treatment effects, American Economic Review 80.
@@ -144,7 +152,7 @@ def build_evidence(
         rate = misread_rate(measurements, claim, question.arm)
         evidence = replace(evidence, misread_rate=rate)
     bounds = value_range(claim)
-    if not evidence.read_unequally or bounds is None:
+    if not evidence.unread or bounds is None:
         return evidence
     completed = [_gather(question, values, checks, Fill(a, b)) for a in bounds for b in bounds]
     return replace(
@@ -168,12 +176,39 @@ def _gather(
         measurable=scale.measurable,
         raw=raw,
         analysis=_judged_analysis(question.claim, cells, scale, raw),
-        ceiling=ceiling_effect(values, question, cells, scale),
-        placebo=placebo_effect(values, question, scale),
+        ceiling=ceiling_effect(values, question, scale, fill),
+        placebo=placebo_effect(values, question, cells, scale, fill),
         rises=dose_rises(shifts, scale),
+        counted_reach=_counted_reach(values, question, scale),
+        unread=max(_unread_shares(values, question)),
         undertrained=undertrained_seeds(checks, question, cells.train_seeds),
         misread_rate=np.nan,
     )
+
+
+def _counted_reach(values: pd.DataFrame, question: Question, scale: Scale) -> float:
+    """Return `Evidence.counted_reach`."""
+    bounds = value_range(question.claim)
+    drawn = values[(values["role"] == roles.ARM) & (values["arm"] == question.arm)]
+    images = pd.concat([drawn, of_role(values, roles.BASE, question.arm)])
+    images = images[images["prompt_set"] == question.claim.prompts]
+    if bounds is None or not is_counted(images["value"].to_numpy(dtype=float), bounds):
+        return 0.0
+    return max(abs(bound) for bound in bounds) / abs(scale.unit)
+
+
+def _unread_shares(values: pd.DataFrame, question: Question) -> list[float]:
+    """Return the share of unreadable images of each kind that the question needs, at least one."""
+    claim = question.claim
+    on = values["prompt_set"].isin([claim.prompts, claim.contrast])
+    arms = (values["role"] == roles.ARM) & values["arm"].isin([question.arm, question.twin])
+    asked = of_role(values, roles.CEILING, question.arm)
+    groups = [
+        values[on & arms],
+        *(of_role(values[on], role, question.arm) for role in (roles.BASE, roles.PLACEBO)),
+        asked[asked["prompt"].isin(claim.ceiling)],
+    ]
+    return [float(group["value"].isna().mean()) for group in groups if len(group)]
 
 
 def _raw_analysis(claim: ClaimConfig, cells: Cells) -> Crossed | None:

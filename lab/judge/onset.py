@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -24,12 +25,15 @@ class Onset:
 
     Args:
         num_reached: Training seeds that reach it.
+        num_at_first: Training seeds that are there at the first step that was drawn: they reached
+            it then or before, and the steps are an upper bound.
         steps: Geometric mean over the training seeds; NaN unless all of them reach it.
         low: Lower bound of its 95 % interval; NaN as `steps`, and with one seed of a kind.
         high: Upper bound.
     """
 
     num_reached: int
+    num_at_first: int
     steps: float
     low: float
     high: float
@@ -39,13 +43,14 @@ def find_onset(curve: Curve) -> Onset:
     """Return the onset of a claim over training steps, with its crossed interval."""
     single = _onsets(curve, None)
     num_reached = int(np.isfinite(single).sum())
+    num_at_first = int((single <= curve.doses.min()).sum())
     if num_reached < len(single):
-        return Onset(num_reached, np.nan, np.nan, np.nan)
+        return Onset(num_reached, num_at_first, np.nan, np.nan, np.nan)
     mean, low, high = float(np.log2(single).mean()), np.nan, np.nan
     table = log_onset_table(curve)
     if min(table.shape) >= 2:
         low, high = (float(bound) for bound in crossed(table).interval())
-    return Onset(num_reached, *(float(2**value) for value in (mean, low, high)))
+    return Onset(num_reached, num_at_first, *(float(2**value) for value in (mean, low, high)))
 
 
 def log_onset_table(curve: Curve) -> np.ndarray:
@@ -57,7 +62,8 @@ def log_onset_table(curve: Curve) -> np.ndarray:
     .. math:: T_{sg} = G\,T_s - (G - 1)\,T_{s(-g)}
 
     goes through the crossed analysis as any table of differences. An onset behind the last step
-    counts as the last step: that can only bring two onsets nearer to each other.
+    counts as the last step, one before the first as the first: that can only bring two onsets
+    nearer to each other.
 
     References:
         Tukey (1958), Bias and confidence in not quite large samples, Annals of Mathematical
@@ -104,21 +110,50 @@ def earlier_evidence(
         LabError: If an image or a control that the claims need is missing.
     """
     rows = _at_weight_one(measurements)
-    at_end = _at_last_step(rows)
-    pair = [build_evidence(each, at_end, checks) for each in (question, other)]
-    own = pair[0]
-    unreadable = next((item for item in pair if not item.measurable), own)
+    (own, *own_completed), (than, *than_completed) = (
+        _ways_to_read(each, rows, checks) for each in (question, other)
+    )
+    if not own_completed and not than_completed:
+        return _compare(own, than)
+    # Any values in the one claim's images may stand beside any in the other's.
+    completions = product(own_completed or [own], than_completed or [than])
+    return replace(_compare(own, than), completions=tuple(_compare(*pair) for pair in completions))
+
+
+# Evidence at the last training step, and the curve over all of them.
+_Read = tuple[Evidence, Curve | None]
+
+
+def _ways_to_read(question: Question, rows: pd.DataFrame, checks: pd.DataFrame) -> list[_Read]:
+    """Read a claim as it is and, where images could not be read, completed in every way."""
+    at_end = build_evidence(question, _at_last_step(rows), checks)
+    curve = claim_curve(question, rows, checks, "step")
+    read = (at_end, *(curve.evidence if curve else ()))
+    cases = range(max(len(item.completions) for item in read))
+    at_end = replace(at_end, unread=max(item.unread for item in read))
+    return [
+        (at_end, curve),
+        *(
+            (at_end.completed(case), claim_curve(question, rows, checks, "step", case))
+            for case in cases
+        ),
+    ]
+
+
+def _compare(one: _Read, other: _Read) -> Evidence:
+    """Return the evidence on the ratio of two onsets."""
+    (own, curve), (than, than_curve) = one, other
+    unreadable = next((item for item in (own, than) if not item.measurable), own)
     num_seeds = len(own.cells.train_seeds)
     cells, analysis = replace(own.cells, differences=np.empty((num_seeds, 0))), None
     if unreadable.measurable:
-        table, seeds = _ratio_table(
-            [claim_curve(each, rows, checks, "step") for each in (question, other)]
-        )
+        table, seeds = _ratio_table([curve, than_curve])
         cells = replace(cells, differences=table, generation_seeds=seeds)
         analysis = crossed(table) if min(table.shape) >= 2 else None
     return replace(
         own, cells=cells, scale=unreadable.scale, measurable=unreadable.measurable,
         raw=analysis, analysis=analysis, ceiling=None, placebo=None, rises=None,
+        counted_reach=0.0, unread=max(own.unread, than.unread), completions=(),
     )  # fmt: skip
 
 

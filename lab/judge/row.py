@@ -7,7 +7,8 @@ import numpy as np
 from lab.experiment.claim import ClaimConfig
 from lab.judge.decision import Decision
 from lab.judge.effect import improvement_probability
-from lab.judge.evidence import Evidence, estimate_of
+from lab.judge.estimate import estimate_of
+from lab.judge.evidence import Evidence
 from lab.judge.sign_flip import MAX_EXACT_SEEDS, sign_flip_p
 from lab.judge.thresholds import (
     CEILING_INDEX,
@@ -15,7 +16,6 @@ from lab.judge.thresholds import (
     EQUIVALENCE_INDEX,
     LEAKED_INDEX,
     LEARNED_INDEX,
-    NAN_DIFFERENCE,
     OUTSIDE_RATE,
     PARTLY_INDEX,
 )
@@ -46,6 +46,8 @@ def verdict_row(
     claim, cells, differences = evidence.claim, evidence.cells, evidence.cells.differences
     index = estimate_of(evidence.analysis if claim.on_index else None, level)
     effect = estimate_of(evidence.raw, level)
+    ceiling = evidence.ceiling or estimate_of(None, level)
+    beyond = estimate_of(evidence.placebo.beyond if evidence.placebo else None, level)
     return {
         "claim": evidence.question.name,
         "statement": claim.statement,
@@ -63,8 +65,14 @@ def verdict_row(
         "num_generation_seeds": len(cells.generation_seeds),
         "nan_share_arm": cells.nan_share_arm,
         "nan_share_base": cells.nan_share_base,
-        "ceiling_effect": np.nan if evidence.ceiling is None else evidence.ceiling,
+        "ceiling_effect": ceiling.value,
+        "ceiling_low": ceiling.low,
+        "ceiling_high": ceiling.high,
         "placebo_li": np.nan if evidence.placebo is None else evidence.placebo.index,
+        "beyond_placebo": beyond.value,
+        "beyond_placebo_low": beyond.low,
+        "beyond_placebo_high": beyond.high,
+        "skewness": evidence.skewness,
         "improvement": _improvement(evidence),
         "p_sign_flip": _exact_p(differences),
         "seed_share": np.nan if evidence.raw is None else float(evidence.raw.shares[0]),
@@ -99,7 +107,7 @@ def _exact_p(differences: np.ndarray) -> float:
 
 def _thresholds(evidence: Evidence, level: float) -> str:
     """Return the thresholds of a claim's criterion in one line."""
-    shared = f"interval {level:.2%}; unreadable share +-{NAN_DIFFERENCE:g}"
+    shared = f"interval {level:.2%}; unreadable images at their worst"
     if evidence.claim.kind == "leaked":
         return (
             f"leaked LI >= {LEAKED_INDEX:g}; contained inside +-{CONTAINED_INDEX:g} at 90 %; "
@@ -114,6 +122,8 @@ def _thresholds(evidence: Evidence, level: float) -> str:
         bar = "unknown" if np.isnan(rate) else f"{rate:.3f}"
         return f"share > misread rate {bar}; none inside +-{OUTSIDE_RATE:g} at 90 %; {shared}"
     return (
-        f"learned LI >= {LEARNED_INDEX:g}; partly LI >= {PARTLY_INDEX:g}; not learned inside "
-        f"+-{EQUIVALENCE_INDEX:g} at 90 % with ceiling >= {CEILING_INDEX:g}; {shared}"
+        f"learned LI >= {LEARNED_INDEX:g}; partly LI >= {PARTLY_INDEX:g}, weak below it; not "
+        f"learned inside "
+        f"+-{EQUIVALENCE_INDEX:g} at 90 % with ceiling >= {CEILING_INDEX:g} and no rising dose; "
+        f"{shared}"
     )

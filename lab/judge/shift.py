@@ -68,8 +68,13 @@ def shifts_by_weight(values: pd.DataFrame, question: Question, fill: Fill) -> di
     }
 
 
-def placebo_shift(values: pd.DataFrame, question: Question) -> Cells | None:
+def placebo_shift(values: pd.DataFrame, question: Question, fill: Fill) -> Cells | None:
     """Return the placebo's shift at weight 1, less that on other prompts; None without a placebo.
+
+    Args:
+        values: One value per image.
+        question: What is asked.
+        fill: As for the arm, from which it is subtracted: furthest away with the other value.
 
     Raises:
         LabError: If an image is missing or there twice.
@@ -80,11 +85,16 @@ def placebo_shift(values: pd.DataFrame, question: Question) -> Cells | None:
     if drawn.empty:
         return None
     what = f"{question}, placebo"
-    own = build_cells(_on(drawn, claim.prompts), _on(base, claim.prompts), what)
+
+    def cells_of(prompts: str, adapter: float, origin: float) -> Cells:
+        return build_cells(
+            _filled(_on(drawn, prompts), adapter), _filled(_on(base, prompts), origin), what
+        )
+
+    own = cells_of(claim.prompts, fill.base, fill.base)
     if claim.contrast is None:
         return own
-    other = build_cells(_on(drawn, claim.contrast), _on(base, claim.contrast), what)
-    return subtract_cells(own, other)
+    return subtract_cells(own, cells_of(claim.contrast, fill.adapter, fill.adapter))
 
 
 def _shift(values: pd.DataFrame, question: Question, weight: float, fill: Fill) -> Cells:

@@ -40,8 +40,9 @@ def judge(
 ) -> pd.DataFrame:
     """Judge every claim of an experiment in every arm that it speaks of.
 
-    Primary claims of one arm share the family-wise error (Holm); all other rows share a false
-    discovery rate (Benjamini-Hochberg). Their intervals are widened to agree with these tests.
+    The primary claims of all arms together share the family-wise error (Holm); all other rows
+    share a false discovery rate (Benjamini-Hochberg). Their intervals are widened to agree with
+    these tests.
 
     Args:
         measurements: One row per image and probe: `arm` (label), `role` ("arm", "base",
@@ -59,7 +60,9 @@ def judge(
         One row per claim and arm. `effect`, `effect_low` and `effect_high` are in the probe's
         `unit`; `learning_index`, `li_low`, `li_high`, `ceiling_effect` and `placebo_li` are on the
         scale from 0 (base) to 1 (training set), NaN for claims about values outside the training
-        support, whose ceiling and placebo are shifts in shares. `num_generation_seeds` counts
+        support, whose ceiling and placebo are shifts in shares. `ceiling_low` and `ceiling_high`
+        are its 90 % interval, `beyond_placebo` with its two bounds the index less the placebo's,
+        `skewness` that of the differences. `num_generation_seeds` counts
         those that could be read. `improvement` is the chance that an image moves towards the
         training set, `p_sign_flip` the exact check of `p_adjusted` before adjustment, `seed_share`
         the training seeds' share of the variance,
@@ -153,10 +156,8 @@ def _adjust(evidence: list[Evidence]) -> tuple[np.ndarray, np.ndarray]:
     p = np.array([e.p_value for e in evidence])
     tested = np.isfinite(p)
     primary = np.array([e.claim.primary for e in evidence], dtype=bool)
-    arms = np.array([e.question.arm for e in evidence], dtype=object)
-    for arm in dict.fromkeys(arms):
-        family = tested & primary & (arms == arm)
-        levels[family], adjusted[family] = holm_levels(p[family], ALPHA), holm_adjusted(p[family])
+    family = tested & primary
+    levels[family], adjusted[family] = holm_levels(p[family], ALPHA), holm_adjusted(p[family])
     others = tested & ~primary
     if others.any():
         levels[others] = benjamini_hochberg_level(p[others], ALPHA)

@@ -6,14 +6,16 @@ __all__ = [
     "ALPHA",
     "CEILING_INDEX",
     "CONTAINED_INDEX",
+    "DOSE_WEIGHTS",
     "EQUIVALENCE_INDEX",
     "EQUIVALENCE_LEVEL",
     "LEAKED_INDEX",
     "LEARNED_INDEX",
     "MIN_GENERATION_SEEDS",
-    "NAN_DIFFERENCE",
+    "MIN_TRAIN_SEEDS",
     "OUTSIDE_RATE",
     "PARTLY_INDEX",
+    "SKEWED",
 ]
 
 ALPHA = 0.05  # family-wise error of primary claims, false discovery rate of the others
@@ -25,5 +27,7 @@ CEILING_INDEX = 0.5  # how far an outright prompt must take the base model
 LEAKED_INDEX = 0.1
 CONTAINED_INDEX = 0.1
 OUTSIDE_RATE = 0.1  # of images beyond the training support: below it, none to speak of
-NAN_DIFFERENCE = 0.1  # in the share of images that the probe cannot read
-MIN_GENERATION_SEEDS = 4  # that could be read in base and adapter
+DOSE_WEIGHTS = (0.5, 1.0, 1.5)  # adapter weights without which nothing is "not learned"
+MIN_TRAIN_SEEDS = 3  # two say nothing about how trainings differ
+MIN_GENERATION_SEEDS = 4  # that could be read in base and adapter, of every training seed
+SKEWED = 1.0  # skewness of the differences from which on the interval is not to be trusted

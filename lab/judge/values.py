@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,8 @@ __all__ = [
 # One image, whatever its role.
 IMAGE_KEYS = ["arm", "role", "train_seed", "prompt_set", "prompt", "generation_seed", "weight"]
 COLUMNS = (*IMAGE_KEYS, "probe", "value")
+# Classes that share one picture between them: their probes add up to 1 at most.
+_EXCLUSIVE = ("hue_mass", "image_hue_mass", "is_shape")
 
 
 def claim_arms(
@@ -175,11 +177,20 @@ def value_range(claim: ClaimConfig) -> tuple[float, float] | None:
     if not np.isfinite([low, high]).all():
         return None
     if claim.matched:
-        return low - high, high - low
+        # All of a picture in one other class is a share of the mean of the others alone.
+        several = len(set(claim.matched.values())) - 1 if _share(claim.probes) else 1
+        return (low - high) / several, high - low
     if claim.joint:
-        reach = len(claim.joint) * max(abs(low), abs(high)) * (high - low)
+        several = 1 if _share(claim.joint) else len(claim.joint)
+        reach = several * max(abs(low), abs(high)) * (high - low)
         return -reach, reach
     return low, high
+
+
+def _share(probes: Iterable[str]) -> bool:
+    """Say whether probes are classes of one kind that share a picture between them."""
+    kinds = {name.split("/")[0] for name in probes}
+    return len(kinds) == 1 and kinds <= set(_EXCLUSIVE)
 
 
 def outside_support(values: np.ndarray, claim: ClaimConfig) -> np.ndarray:

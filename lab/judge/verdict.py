@@ -7,8 +7,9 @@ from dataclasses import replace
 from lab.judge.criteria import criterion_of
 from lab.judge.deciding import seeds_that_decide
 from lab.judge.decision import Decision, Verdict
+from lab.judge.direction import claimed_sign
 from lab.judge.evidence import Evidence
-from lab.judge.thresholds import MIN_GENERATION_SEEDS
+from lab.judge.thresholds import MIN_GENERATION_SEEDS, MIN_TRAIN_SEEDS, SKEWED
 
 __all__ = ["decide"]
 
@@ -18,17 +19,17 @@ _SAYS_NOTHING = (Verdict.UNDER_TRAINED, Verdict.NO_VERDICT, Verdict.INCONCLUSIVE
 def decide(evidence: Evidence, level: float) -> Decision:
     """Apply the rules to one claim in one arm.
 
-    0. An adapter that does not fit its training images is UNDER-TRAINED; where the base has the
-       attribute already the claim is NOT MEASURABLE. Where the probe cannot read a different share
-       of images than in the base, what follows is asked of the worst cases as well, and where
-       they differ there is NO VERDICT.
-    1. `learned`: interval above 0 and an index of .5 is LEARNED, of .2 PARTLY; interval below 0 is
-       REVERSED.
+    0. An adapter that does not fit its training images is UNDER-TRAINED; fewer than three training
+       seeds give NO VERDICT; where the base has the attribute already, or the training set lies on
+       the other side than the claim says, it is NOT MEASURABLE. Where images could not be read,
+       what follows is asked of the worst cases as well, and where they differ there is NO VERDICT.
+    1. `learned`: interval above 0 and an index of .5 is LEARNED, of .2 PARTLY, and with the 90 %
+       interval below .2 it is WEAK; interval below 0 is REVERSED.
     2. 90 % interval inside +-.2: NOT LEARNED if the ceiling control shows that the base can render
-       it and the effect does not rise with the adapter's weight; NOT EXPRESSIBLE if it shows that
-       the base cannot. A shift too small to matter is judged here, on either side of 0.
-    3. `leaked`: interval above 0 and an index of .1 that the placebo does not show is LEAKED; 90 %
-       interval inside +-.1 is CONTAINED.
+       it and the effect does not rise over the adapter weights .5, 1 and 1.5; NOT EXPRESSIBLE if
+       it shows that the base cannot. A shift away that is too small to matter is judged here.
+    3. `leaked`: interval above 0 and an index of .1, both also after the placebo's shift is
+       subtracted seed by seed, is LEAKED; 90 % interval inside +-.1 is CONTAINED.
     4. `generalised`, `interpolated`: share of images outside the training support, adapter minus
        base, above 0 by interval and above the probe's misread rate.
     5. `bounded`: 90 % interval of the shift inside +-bound is CONTAINED; interval beyond it is
@@ -36,14 +37,21 @@ def decide(evidence: Evidence, level: float) -> Decision:
     6. `earlier`: interval of the ratio of the two onsets below 1 is EARLIER, above 1 LATER.
     7. Anything else is INCONCLUSIVE, with the seeds or the control that would decide it.
 
+    Of yes-or-no outcomes, "inside" in 2, 3 and 5 also needs the upper bound of a share
+    (`lab.judge.count`). Beside a verdict from skewed differences stands that the interval may not
+    hold.
+
     Args:
         evidence: What is known.
         level: Of the interval that must exclude 0, adjusted for the number of claims.
     """
     decision = _decide_on_what_was_read(evidence, level)
-    if not evidence.read_unequally or decision.verdict in _SAYS_NOTHING:
+    if evidence.unread and decision.verdict not in _SAYS_NOTHING:
+        decision = _in_every_case(evidence, decision, level)
+    if decision.verdict in _SAYS_NOTHING or not abs(evidence.skewness) > SKEWED:
         return decision
-    return _in_every_case(evidence, decision, level)
+    warning = f"The differences are skewed ({evidence.skewness:+.1f}): the interval may not hold."
+    return replace(decision, reason=f"{decision.reason} {warning}")
 
 
 def _in_every_case(evidence: Evidence, decision: Decision, level: float) -> Decision:
@@ -90,23 +98,33 @@ def _before_any_test(evidence: Evidence) -> Decision | None:
             Verdict.UNDER_TRAINED,
             f"The loss on the training images is not below the base's for train seeds {seeds}.",
         )
-    if len(cells.train_seeds) < 2:
+    if len(cells.train_seeds) < MIN_TRAIN_SEEDS:
+        several = "One training seed" if len(cells.train_seeds) == 1 else "Two training seeds"
         return Decision(
-            Verdict.INCONCLUSIVE, "One training seed cannot say.", "S=3, G=16 for a first answer"
+            Verdict.NO_VERDICT, f"{several} cannot say.", "S=3, G=16 for a first answer"
         )
-    if len(cells.generation_seeds) < MIN_GENERATION_SEEDS and not evidence.claim.on_model:
+    if cells.least_read < MIN_GENERATION_SEEDS and not evidence.claim.on_model:
         return Decision(
             Verdict.NO_VERDICT,
-            f"Only {len(cells.generation_seeds)} generation seeds could be read in both the base "
-            f"and every training seed.",
+            f"Only {cells.least_read} generation seeds could be read in both the base and a "
+            f"training seed.",
         )
     if not evidence.measurable:
-        return Decision(
-            Verdict.NOT_MEASURABLE,
-            f"The base already has it: the training set differs by {evidence.scale:+.3g}, within "
-            f"3 standard errors.",
-        )
+        return Decision(Verdict.NOT_MEASURABLE, _why_not_measurable(evidence))
     return None
+
+
+def _why_not_measurable(evidence: Evidence) -> str:
+    if claimed_sign(evidence.claim) * evidence.scale < 0:
+        side = "lower" if evidence.scale < 0 else "higher"
+        return (
+            f"The training set lies {side} than the base, by {evidence.scale:+.3g}: it does not "
+            f"show what is claimed."
+        )
+    return (
+        f"The base already has it: the training set differs by {evidence.scale:+.3g}, within "
+        f"3 standard errors."
+    )
 
 
 def _which_is_earlier(evidence: Evidence, level: float) -> Decision:

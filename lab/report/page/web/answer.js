@@ -1,17 +1,18 @@
 // The question, and the evidence: every verdict with its effect plot.
 
 const TONES = {
-  "LEARNED": "yes", "GENERALISED": "yes", "INTERPOLATED": "yes", "EARLIER": "yes", "LATER": "against", "CHANGED": "against", "PARTLY": "partly", "CONTAINED": "kept",
+  "LEARNED": "yes", "GENERALISED": "yes", "INTERPOLATED": "yes", "EARLIER": "yes", "LATER": "against", "CHANGED": "against", "PARTLY": "partly", "WEAK": "partly", "CONTAINED": "kept",
   "NOT LEARNED": "no", "NOT EXPRESSIBLE": "no", "REVERSED": "against", "LEAKED": "against",
 };
 const SIGNS = { yes: "●", partly: "◐", kept: "■", no: "○", against: "▲", open: "?" };
 const MEANINGS = {
   "LEARNED": "went at least half the way from the base model to the training images",
   "PARTLY": "went between a fifth and half of the way",
+  "WEAK": "surely went some of the way, and surely less than a fifth of it",
   "REVERSED": "went away from the training images",
-  "NOT LEARNED": "shown to be too small to matter, though the base model can draw it",
+  "NOT LEARNED": "shown to be too small to matter at any adapter weight, though the base model can draw it",
   "NOT EXPRESSIBLE": "the base model cannot draw it even when asked outright",
-  "LEAKED": "prompts without the trigger changed too",
+  "LEAKED": "prompts without the trigger changed too, more than under a placebo",
   "CONTAINED": "prompts without the trigger stayed as they were",
   "CHANGED": "moved further than the bound that the claim states",
   "GENERALISED": "reaches beyond the training images",
@@ -19,8 +20,8 @@ const MEANINGS = {
   "EARLIER": "is learned after fewer training steps than the other attribute",
   "LATER": "is learned after more training steps than the other attribute",
   "UNDER-TRAINED": "the adapter does not fit its own training images",
-  "NOT MEASURABLE": "the base model already has it",
-  "NO VERDICT": "the probe could not read enough of the pictures",
+  "NOT MEASURABLE": "the base model already has it, or the training images do not show it",
+  "NO VERDICT": "fewer than three training seeds, or pictures that could not be read leave it open",
   "INCONCLUSIVE": "these seeds cannot decide it",
 };
 const tone = (verdict) => TONES[verdict] || "open";
