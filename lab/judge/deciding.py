@@ -28,7 +28,7 @@ def seeds_that_decide(evidence: Evidence, level: float) -> str:
     assert evidence.analysis is not None
     margin, needed = _distance_to_a_rule(evidence, abs(float(evidence.analysis.mean)), level)
     cells = evidence.cells
-    there = len(cells.train_seeds), len(cells.generation_seeds)
+    there = len(cells.train_seeds), cells.num_generation_seeds
     plan = deciding_plan(evidence.analysis.components, margin, needed, at_least=there)
     whole = MANY_SEEDS if plan is None else str(plan)
     return whole.split(", G=")[0] if evidence.claim.on_model else whole

@@ -19,7 +19,7 @@ from lab.judge.controls import (
     scale_of,
     undertrained_seeds,
 )
-from lab.judge.crossed import Crossed, by_train_seed, crossed
+from lab.judge.crossed import Crossed, by_train_seed
 from lab.judge.misread import misread_rate
 from lab.judge.question import Question
 from lab.judge.ratio import LearningIndex
@@ -159,7 +159,7 @@ def _gather(
     """Gather everything but the misread rate, with `fill` for what could not be read."""
     shifts = shifts_by_weight(values, question, fill)
     cells = shifts[1.0]
-    scale = scale_of(values, question, cells.base)
+    scale = scale_of(values, question, cells)
     raw = _raw_analysis(question.claim, cells)
     return Evidence(
         question=question,
@@ -179,7 +179,7 @@ def _gather(
 def _raw_analysis(claim: ClaimConfig, cells: Cells) -> Crossed | None:
     if claim.on_model and len(cells.differences) >= 2:
         return by_train_seed(cells.differences)
-    return crossed(cells.differences) if min(cells.differences.shape) >= 2 else None
+    return cells.analyse(cells.differences)
 
 
 def _judged_analysis(
@@ -189,4 +189,4 @@ def _judged_analysis(
         return raw
     if not scale.measurable:
         return None
-    return LearningIndex(cells.differences, cells.base, scale.training)
+    return LearningIndex(cells.differences, cells.base, scale.training, cells.analyse)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from lab.core import roles
 from lab.judge.cells import Cells, build_cells, subtract_cells
+from lab.judge.per_seed import build_block_cells
 from lab.judge.question import Question
 
 __all__ = ["AS_READ", "Fill", "of_role", "placebo_shift", "shifts_by_weight"]
@@ -80,22 +81,24 @@ def placebo_shift(values: pd.DataFrame, question: Question) -> Cells | None:
     if drawn.empty:
         return None
     what = f"{question}, placebo"
-    own = build_cells(_on(drawn, claim.prompts), _on(base, claim.prompts), what)
+    build = build_block_cells if question.own_noises else build_cells
+    own = build(_on(drawn, claim.prompts), _on(base, claim.prompts), what)
     if claim.contrast is None:
         return own
-    other = build_cells(_on(drawn, claim.contrast), _on(base, claim.contrast), what)
+    other = build(_on(drawn, claim.contrast), _on(base, claim.contrast), what)
     return subtract_cells(own, other)
 
 
 def _shift(values: pd.DataFrame, question: Question, weight: float, fill: Fill) -> Cells:
     claim, twin = question.claim, question.twin
     what = str(question) if weight == 1 else f"{question}, weight {weight:g}"
+    build = build_block_cells if question.own_noises else build_cells
     at_weight = values[(values["role"] != roles.ARM) | (values["weight"] == weight)]
 
     def cells_of(arm: str, prompts: str, fill: Fill) -> Cells:
         drawn = at_weight[(at_weight["role"] == roles.ARM) & (at_weight["arm"] == arm)]
         base = of_role(values, roles.BASE, arm)
-        return build_cells(
+        return build(
             _filled(_on(drawn, prompts), fill.adapter),
             _filled(_on(base, prompts), fill.base),
             what,

@@ -94,10 +94,10 @@ def _before_any_test(evidence: Evidence) -> Decision | None:
         return Decision(
             Verdict.INCONCLUSIVE, "One training seed cannot say.", "S=3, G=16 for a first answer"
         )
-    if len(cells.generation_seeds) < MIN_GENERATION_SEEDS and not evidence.claim.on_model:
+    if cells.num_generation_seeds < MIN_GENERATION_SEEDS and not evidence.claim.on_model:
         return Decision(
             Verdict.NO_VERDICT,
-            f"Only {len(cells.generation_seeds)} generation seeds could be read in both the base "
+            f"Only {cells.num_generation_seeds} generation seeds could be read in both the base "
             f"and every training seed.",
         )
     if not evidence.measurable:
