@@ -196,6 +196,7 @@ def toy_words(model):
         "train.batch_size=2",
         "train.checkpoint_every=2",
         "sample.num_images=2",
+        "sample.noises=shared",
         "sample.batch_size=2",
         "sample.num_steps=2",
         "tracking.enabled=false",

@@ -84,7 +84,7 @@ def sweep_of(folder, arms, **settings):
                     {
                         **own, "run_id": f"{arm}{seed}", "train_seed": seed,
                         "prompt_set": "trigger", "prompt": "monster",
-                        "generation_seed": generation_seed, "weight": 1.0,
+                        "generation_seed": generation_seed, "block": None, "weight": 1.0,
                         "step": 300, "sharp": value, "empty": np.nan,
                     }
                 )  # fmt: skip

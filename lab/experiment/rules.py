@@ -105,8 +105,10 @@ def sweep_mistakes(jobs: Sequence[Job]) -> list[str]:
 
 
 def _fixed_settings(jobs: Sequence[Job]) -> Iterator[str]:
+    own_noises = any(job.config.sample.noises_per_seed for job in jobs)
+    fixed = {"sample.noises", "sample.num_images"} if own_noises else set()
     for key, levels in factors_of(jobs).items():
-        if key.split(".")[0] in _NO_FACTORS:
+        if key.split(".")[0] in _NO_FACTORS or key in fixed:
             several = ", ".join(map(str, levels))
             yield f"{key} must have one value within a sweep, got {several}"
 

@@ -189,8 +189,11 @@ class TrainConfig:
 class SampleConfig:
     """Which images are drawn of every run, and how."""
 
-    # Generation seeds 0 .. num_images - 1 for each prompt: the same noise in every arm.
+    # Images of each prompt, drawn from as many noises: the same in every arm.
     num_images: int = setting(16, between(1, 10_000), identity=False)
+    # per_seed: training seed s reads a block of its own, generation seeds s * num_images to
+    # (s + 1) * num_images - 1. shared: every training seed reads 0 to num_images - 1.
+    noises: str = setting("per_seed", one_of("per_seed", "shared"), identity=False)
     sampler: str = setting("dpm", one_of("ddim", "dpm"))
     num_steps: int = setting(12, between(1, 1000))
     guidance_scale: float = setting(4.0, at_least(0))
@@ -201,6 +204,11 @@ class SampleConfig:
     # that a run does not reach are left out, the last one is always there.
     at_steps: list[int] = setting([], each_once(at_least(1)), identity=False)
     batch_size: int = setting(16, between(1, 4096))
+
+    @property
+    def noises_per_seed(self) -> int:
+        """How many noises are a training seed's own; 0 where all training seeds share theirs."""
+        return self.num_images if self.noises == "per_seed" else 0
 
     def mistakes(self, prefix: str) -> list[str]:
         """Check that images are drawn, in whole batches: an image's last bits depend on them."""

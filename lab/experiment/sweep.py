@@ -51,6 +51,7 @@ class Sweep:
         paths: Where results are written.
         factors: Each varied key with its levels in the order they appear.
         runs: The runs in their order.
+        noises_per_seed: As `lab.record.documents.SweepRecord` has it.
     """
 
     experiment: ExperimentConfig
@@ -59,6 +60,7 @@ class Sweep:
     paths: PathConfig
     factors: dict[str, list[Any]]
     runs: tuple[Run, ...]
+    noises_per_seed: int = 0
 
     @classmethod
     def of(cls, jobs: Sequence[Job]) -> Sweep:
@@ -76,6 +78,10 @@ class Sweep:
             paths=_shared("paths", [job.config.paths for job in jobs]),
             factors=factors_of(jobs),
             runs=tuple(runs),
+            noises_per_seed=_shared(
+                "sample.noises, and with per_seed sample.num_images,",
+                [job.config.sample.noises_per_seed for job in jobs],
+            ),
         )
 
     @property

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import pandas as pd
 
 from lab.core.errors import raise_if
 from lab.judge.additive import complete
+from lab.judge.crossed import Crossed, crossed_if_seeds
 
-__all__ = ["Cells", "build_cells", "subtract_cells"]
+__all__ = ["Cells", "build_cells", "restrict", "subtract_cells"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,53 @@ class Cells:
     least_read: int
     nan_share_arm: float
     nan_share_base: float
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """What was left out where nothing could be read: generation seeds."""
+        return self.generation_seeds
+
+    @property
+    def num_generation_seeds(self) -> int:
+        """The noises of each training seed that could be read."""
+        return len(self.generation_seeds)
+
+    @property
+    def by_noise(self) -> np.ndarray:
+        """Adapter minus base, noise by noise, shape `(N,)`."""
+        return self.differences.ravel()
+
+    @property
+    def base_by_noise(self) -> np.ndarray:
+        """The base model's values, noise by noise, shape `(N,)`."""
+        return self.base
+
+    def keep(self, labels: Sequence[int]) -> Self:
+        """Return the cells of some generation seeds."""
+        places = [self.generation_seeds.index(seed) for seed in labels]
+        return replace(
+            self, differences=self.differences[:, places], base=self.base[places],
+            generation_seeds=tuple(labels), least_read=min(self.least_read, len(labels)),
+        )  # fmt: skip
+
+    def of_seeds(self, train_seeds: Sequence[int]) -> Self:
+        """Return the cells of some training seeds."""
+        places = [self.train_seeds.index(seed) for seed in train_seeds]
+        return replace(
+            self, differences=self.differences[places], train_seeds=tuple(train_seeds)
+        )
+
+    def minus(self, other: Self) -> Self:
+        """Return the difference of two shifts that were read on the same seeds."""
+        return replace(self, differences=self.differences - other.differences)
+
+    def with_table(self, table: np.ndarray, generation_seeds: tuple[int, ...]) -> Self:
+        """Return another quantity of the same seeds, shape as `differences`."""
+        return replace(self, differences=table, generation_seeds=generation_seeds)
+
+    def analyse(self, table: np.ndarray) -> Crossed | None:
+        """Return the mean of a table like `differences`, with its interval; None with one seed."""
+        return crossed_if_seeds(table)
 
 
 def build_cells(arm: pd.DataFrame, base: pd.DataFrame, what: str) -> Cells:
@@ -108,21 +158,25 @@ def build_cells(arm: pd.DataFrame, base: pd.DataFrame, what: str) -> Cells:
     )
 
 
+def restrict(several: Sequence[Cells]) -> list[Cells]:
+    """Return tables of one shape: of the training seeds of all, and the noises all could read."""
+    seeds = sorted(set.intersection(*(set(cells.train_seeds) for cells in several)))
+    alike = [cells.of_seeds(seeds) for cells in several]
+    common = sorted(set.intersection(*(set(cells.labels) for cells in alike)))
+    return [cells.keep(common) for cells in alike]
+
+
 def subtract_cells(cells: Cells, contrast: Cells) -> Cells:
     """Return the interaction: the shift on one prompt set minus the shift on another.
 
-    Pairs by generation seed and keeps those that both could read. The base values stay those of
-    `cells`; the shares of unreadable images are the larger of the two.
+    Pairs by generation seed, or by training seed where each has noises of its own, and keeps those
+    that both could read. The base values stay those of `cells`; the shares of unreadable images
+    are the larger of the two.
     """
-    both = sorted(set(cells.generation_seeds) & set(contrast.generation_seeds))
-    own = [cells.generation_seeds.index(seed) for seed in both]
-    other = [contrast.generation_seeds.index(seed) for seed in both]
-    return Cells(
-        differences=cells.differences[:, own] - contrast.differences[:, other],
-        base=cells.base[own],
-        train_seeds=cells.train_seeds,
-        generation_seeds=tuple(both),
-        least_read=min(cells.least_read, contrast.least_read, len(both)),
+    own, other = restrict([cells, contrast])
+    return replace(
+        own.minus(other),
+        least_read=min(own.least_read, other.least_read),
         nan_share_arm=max(cells.nan_share_arm, contrast.nan_share_arm),
         nan_share_base=max(cells.nan_share_base, contrast.nan_share_base),
     )

@@ -15,7 +15,7 @@ import pandas as pd
 
 from lab.core import roles
 from lab.core.errors import LabError
-from lab.judge.cells import Cells
+from lab.judge.cells import Cells, restrict
 from lab.judge.direction import claimed_sign
 from lab.judge.dose import rises_with_weight
 from lab.judge.effect import measurable
@@ -51,13 +51,13 @@ class Scale:
     unit: float
 
 
-def scale_of(values: pd.DataFrame, question: Question, base: np.ndarray) -> Scale:
+def scale_of(values: pd.DataFrame, question: Question, cells: Cells) -> Scale:
     """Return the scale that a question's shifts are read on.
 
     Args:
         values: One value per image.
         question: What is asked.
-        base: The base model's values, shape `(G,)`.
+        cells: The arm's shift, with the base model's values.
 
     Raises:
         LabError: If no training image could be read.
@@ -66,10 +66,10 @@ def scale_of(values: pd.DataFrame, question: Question, base: np.ndarray) -> Scal
     if not claim.needs_training:
         return Scale(training=np.nan, distance=np.nan, measurable=True, unit=1.0)
     training = _training_mean(values, question) if claim.target is None else claim.target
-    if base.size < 2:
+    if cells.base_by_noise.size < 2:
         return Scale(training, distance=np.nan, measurable=True, unit=np.nan)
-    distance = training - float(base.mean())
-    differs = measurable(base, training) and claimed_sign(claim) * distance >= 0
+    distance = training - float(cells.base.mean())
+    differs = measurable(cells.base_by_noise, training) and claimed_sign(claim) * distance >= 0
     return Scale(training, distance, differs, unit=distance if differs else np.nan)
 
 
@@ -96,15 +96,11 @@ def dose_rises(shifts: Mapping[float, Cells], scale: Scale) -> bool | None:
     """
     if not scale.measurable:
         return None
-    readable = set.intersection(*(set(cells.generation_seeds) for cells in shifts.values()))
-    tables = {
-        weight: cells.differences[:, [seed in readable for seed in cells.generation_seeds]]
-        / scale.unit
-        for weight, cells in shifts.items()
-    }
-    if not set(DOSE_WEIGHTS) <= set(tables) or min(tables[1.0].shape) < 2:
+    alike = dict(zip(shifts, restrict(list(shifts.values())), strict=True))
+    tables = {weight: cells.differences / scale.unit for weight, cells in alike.items()}
+    if not set(DOSE_WEIGHTS) <= set(tables) or alike[1.0].analyse(tables[1.0]) is None:
         return None
-    return rises_with_weight(tables)
+    return rises_with_weight(tables, alike[1.0].analyse)
 
 
 def undertrained_seeds(

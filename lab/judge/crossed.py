@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
-__all__ = ["Crossed", "by_train_seed", "crossed"]
+__all__ = ["Analyse", "Crossed", "by_train_seed", "crossed", "crossed_if_seeds"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,15 @@ class Crossed:
         distance = np.maximum(np.abs(self.mean) - within, 0)
         p = 2 * stats.t.sf(distance / nonzero, self.df)
         return np.where(error > 0, p, np.where(distance == 0, 1.0, 0.0))
+
+
+# Gives the mean of a table of differences with its interval; None where it has too few seeds.
+Analyse = Callable[[np.ndarray], Crossed | None]
+
+
+def crossed_if_seeds(table: np.ndarray) -> Crossed | None:
+    """Return the crossed analysis of a table `(S, G)`, None with one seed of a kind."""
+    return crossed(table) if min(table.shape) >= 2 else None
 
 
 def by_train_seed(differences: np.ndarray) -> Crossed:

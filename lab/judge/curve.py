@@ -11,6 +11,8 @@ from scipy.optimize import isotonic_regression
 from scipy.stats import page_trend_test
 
 from lab.core import roles
+from lab.judge.cells import restrict
+from lab.judge.crossed import Analyse, crossed_if_seeds
 from lab.judge.evidence import Evidence, build_evidence
 from lab.judge.question import Question
 
@@ -24,11 +26,13 @@ class Curve:
     Args:
         doses: Training steps or adapter weights, ascending, shape `(K,)`, all above 0.
         evidence: The evidence at each dose.
-        differences: Adapter minus base, shape `(K, S, G)`.
-        base: The base model's values, shape `(G,)`.
+        differences: Adapter minus base, shape `(K, S, G)`; or `(K, S, 1)` where each training seed
+            has noises of its own.
+        base: The base model's values, shape `(G,)`, or `(S, 1)`.
         training: The training set's value.
         train_seeds: S of them.
-        generation_seeds: G of them.
+        generation_seeds: G of them; none where each training seed has noises of its own.
+        analyse: Gives the mean of a table of one dose with its interval.
     """
 
     doses: np.ndarray
@@ -38,6 +42,7 @@ class Curve:
     training: float
     train_seeds: tuple[int, ...]
     generation_seeds: tuple[int, ...]
+    analyse: Analyse = crossed_if_seeds
 
     def index(self, without: int | None = None) -> np.ndarray:
         """Return the learning index by dose and training seed, shape `(K, S)`.
@@ -45,8 +50,9 @@ class Curve:
         Args:
             without: Place of a generation seed to leave out.
         """
-        kept = np.delete(np.arange(len(self.base)), [] if without is None else [without])
-        scale = self.training - self.base[kept].mean()
+        columns = np.arange(self.differences.shape[2])
+        kept = np.delete(columns, [] if without is None else [without])
+        scale = self.training - self.base[..., kept].mean()
         return self.differences[:, :, kept].mean(axis=2) / scale
 
 
@@ -82,22 +88,20 @@ def claim_curve(
         if dose == "weight":  # evidence is read at weight 1
             chosen = chosen.assign(weight=chosen["weight"].mask(chosen["role"] == roles.ARM, 1.0))
         evidence.append(build_evidence(question, chosen, checks).completed(case))
-    read = [set(item.cells.generation_seeds) for item in evidence]
-    common = tuple(sorted(set.intersection(*read))) if read else ()
-    if not common or not all(item.measurable for item in evidence):
+    alike = restrict([item.cells for item in evidence]) if evidence else []
+    read = [cells.differences.size > 0 for cells in alike]
+    if not read or not all(read) or not all(item.measurable for item in evidence):
         return None
-    first = evidence[0].cells
-    places = [[item.cells.generation_seeds.index(s) for s in common] for item in evidence]
+    first = alike[0]
     return Curve(
         doses=np.array(doses, dtype=float),
         evidence=tuple(evidence),
-        differences=np.stack(
-            [item.cells.differences[:, at] for item, at in zip(evidence, places, strict=True)]
-        ),
-        base=first.base[places[0]],
-        training=float(first.base.mean() + evidence[0].scale),
+        differences=np.stack([cells.differences for cells in alike]),
+        base=first.base,
+        training=float(evidence[0].cells.base.mean() + evidence[0].scale),
         train_seeds=first.train_seeds,
-        generation_seeds=common,
+        generation_seeds=first.generation_seeds,
+        analyse=first.analyse,
     )
 
 

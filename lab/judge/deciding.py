@@ -32,7 +32,7 @@ def seeds_that_decide(evidence: Evidence, level: float) -> str:
     plan = deciding_plan(
         evidence.analysis.components,
         [*_effects(evidence, mean, level), *_equivalences(evidence, mean)],
-        at_least=(len(cells.train_seeds), len(cells.generation_seeds)),
+        at_least=(len(cells.train_seeds), cells.num_generation_seeds),
         suffices=lambda plan: _counts_enough(evidence, mean, plan),
     )
     if plan is None:

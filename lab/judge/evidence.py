@@ -13,7 +13,7 @@ from lab.judge.ceiling import ceiling_effect
 from lab.judge.cells import Cells
 from lab.judge.controls import Scale, dose_rises, scale_of, undertrained_seeds
 from lab.judge.count import is_counted, largest_share, num_independent
-from lab.judge.crossed import Crossed, by_train_seed, crossed
+from lab.judge.crossed import Crossed, by_train_seed
 from lab.judge.estimate import Analysis, Estimate, estimate_of
 from lab.judge.misread import misread_rate
 from lab.judge.placebo import Placebo, placebo_effect
@@ -81,8 +81,8 @@ class Evidence:
     @property
     def skewness(self) -> float:
         """Skewness of the differences; NaN where there are fewer than three, or all are equal."""
-        differences = self.cells.differences
-        return skewness(differences.ravel()) if differences.size >= 3 else np.nan
+        differences = self.cells.by_noise
+        return skewness(differences) if differences.size >= 3 else np.nan
 
     def completed(self, case: int | None) -> Evidence:
         """Return one of the completions; the evidence itself with None, or where all was read."""
@@ -167,7 +167,7 @@ def _gather(
     """Gather everything but the misread rate, with `fill` for what could not be read."""
     shifts = shifts_by_weight(values, question, fill)
     cells = shifts[1.0]
-    scale = scale_of(values, question, cells.base)
+    scale = scale_of(values, question, cells)
     raw = _raw_analysis(question.claim, cells)
     return Evidence(
         question=question,
@@ -214,7 +214,7 @@ def _unread_shares(values: pd.DataFrame, question: Question) -> list[float]:
 def _raw_analysis(claim: ClaimConfig, cells: Cells) -> Crossed | None:
     if claim.on_model and len(cells.differences) >= 2:
         return by_train_seed(cells.differences)
-    return crossed(cells.differences) if min(cells.differences.shape) >= 2 else None
+    return cells.analyse(cells.differences)
 
 
 def _judged_analysis(
@@ -224,4 +224,4 @@ def _judged_analysis(
         return raw
     if not scale.measurable:
         return None
-    return LearningIndex(cells.differences, cells.base, scale.training)
+    return LearningIndex(cells.differences, cells.base, scale.training, cells.analyse)

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from lab.core import roles
-from lab.judge.crossed import crossed
 from lab.judge.curve import Curve, claim_curve, onset
 from lab.judge.evidence import Evidence, build_evidence
 from lab.judge.question import Question
@@ -48,8 +47,8 @@ def find_onset(curve: Curve) -> Onset:
         return Onset(num_reached, num_at_first, np.nan, np.nan, np.nan)
     mean, low, high = float(np.log2(single).mean()), np.nan, np.nan
     table = log_onset_table(curve)
-    if min(table.shape) >= 2:
-        low, high = (float(bound) for bound in crossed(table).interval())
+    if (found := curve.analyse(table)) is not None:
+        low, high = (float(bound) for bound in found.interval())
     return Onset(num_reached, num_at_first, *(float(2**value) for value in (mean, low, high)))
 
 
@@ -73,7 +72,8 @@ def log_onset_table(curve: Curve) -> np.ndarray:
         curve: A claim over training steps.
 
     Returns:
-        Shape `(S, G)`.
+        Shape `(S, G)`; `(S, 1)`, the onsets themselves, with one generation seed, or where each
+        training seed has noises of its own.
     """
     num_generation = len(curve.generation_seeds)
     last = curve.doses.max()
@@ -148,8 +148,8 @@ def _compare(one: _Read, other: _Read) -> Evidence:
     cells, analysis = replace(own.cells, differences=np.empty((num_seeds, 0))), None
     if unreadable.measurable:
         table, seeds = _ratio_table([curve, than_curve])
-        cells = replace(cells, differences=table, generation_seeds=seeds)
-        analysis = crossed(table) if min(table.shape) >= 2 else None
+        cells = cells.with_table(table, seeds)
+        analysis = cells.analyse(table)
     return replace(
         own, cells=cells, scale=unreadable.scale, measurable=unreadable.measurable,
         raw=analysis, analysis=analysis, ceiling=None, placebo=None, rises=None,
@@ -169,11 +169,19 @@ def _ratio_table(pair: Sequence[Curve | None]) -> tuple[np.ndarray, tuple[int, .
     reached = any(np.isfinite(_onsets(curve, None)).any() for curve in read)
     if len(read) < 2 or not reached:
         return np.empty((num_seeds, 0)), seeds
+    train_seeds = sorted(set.intersection(*(set(curve.train_seeds) for curve in read)))
     one, other = (
-        log_onset_table(curve)[:, [curve.generation_seeds.index(seed) for seed in seeds]]
+        log_onset_table(curve)[
+            np.ix_(_places(train_seeds, curve.train_seeds), _places(seeds, curve.generation_seeds))
+        ]
         for curve in read
     )
     return one - other, seeds
+
+
+def _places(seeds: Sequence[int], among: Sequence[int]) -> list[int]:
+    """Return where seeds stand in a table; one column stands for a training seed's own noises."""
+    return [among.index(seed) for seed in seeds] if among else [0]
 
 
 def _at_last_step(measurements: pd.DataFrame) -> pd.DataFrame:

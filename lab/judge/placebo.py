@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lab.judge.cells import Cells
+from lab.judge.cells import Cells, restrict
 from lab.judge.controls import Scale
-from lab.judge.crossed import crossed
 from lab.judge.estimate import Analysis
 from lab.judge.question import Question
 from lab.judge.ratio import LearningIndex
@@ -66,19 +65,13 @@ def placebo_effect(
 
 
 def _beyond(cells: Cells, placebo: Cells, scale: Scale) -> Analysis | None:
-    seeds = [seed for seed in cells.train_seeds if seed in placebo.train_seeds]
-    noises = [seed for seed in cells.generation_seeds if seed in placebo.generation_seeds]
-    too_few = len(seeds) < MIN_TRAIN_SEEDS or len(noises) < MIN_GENERATION_SEEDS
+    own, other = restrict([cells, placebo])
+    too_few = (
+        len(own.train_seeds) < MIN_TRAIN_SEEDS or own.num_generation_seeds < MIN_GENERATION_SEEDS
+    )
     if too_few or np.isnan(scale.unit):
         return None
-    columns = [cells.generation_seeds.index(seed) for seed in noises]
-    own, other = (_table(each, seeds, noises) for each in (cells, placebo))
+    beyond = own.minus(other)
     if np.isnan(scale.training):
-        return crossed(own - other)
-    return LearningIndex(own - other, cells.base[columns], scale.training)
-
-
-def _table(cells: Cells, train_seeds: list[int], generation_seeds: list[int]) -> np.ndarray:
-    rows = [cells.train_seeds.index(seed) for seed in train_seeds]
-    columns = [cells.generation_seeds.index(seed) for seed in generation_seeds]
-    return cells.differences[np.ix_(rows, columns)]
+        return beyond.analyse(beyond.differences)
+    return LearningIndex(beyond.differences, own.base, scale.training, beyond.analyse)

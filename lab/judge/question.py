@@ -9,7 +9,7 @@ import pandas as pd
 from lab.experiment.claim import ClaimConfig
 from lab.judge.values import claim_arms, twin_of
 
-__all__ = ["Question", "ask", "questions"]
+__all__ = ["Question", "ask", "has_own_noises", "questions"]
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,14 @@ class Question:
         claim: The claim.
         arm: The arm's label.
         twin: The label of the arm whose shift is subtracted; None where none is.
+        own_noises: Whether each training seed was drawn from noises of its own.
     """
 
     name: str
     claim: ClaimConfig
     arm: str
     twin: str | None = None
+    own_noises: bool = False
 
     def __str__(self) -> str:
         return f"claim {self.name}, arm {self.arm}"
@@ -44,7 +46,13 @@ def ask(measurements: pd.DataFrame, name: str, claim: ClaimConfig, arm: str) -> 
     Raises:
         LabError: If the claim has a twin and not exactly one arm is the twin of this one.
     """
-    return Question(name, claim, arm, twin_of(measurements, name, claim, arm))
+    twin = twin_of(measurements, name, claim, arm)
+    return Question(name, claim, arm, twin, not claim.on_model and has_own_noises(measurements))
+
+
+def has_own_noises(measurements: pd.DataFrame) -> bool:
+    """Say whether each training seed was drawn from noises of its own: its images have a block."""
+    return "block" in measurements and bool(measurements["block"].notna().any())
 
 
 def questions(measurements: pd.DataFrame, name: str, claim: ClaimConfig) -> list[Question]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize
 
-from lab.judge.crossed import Crossed, crossed
+from lab.judge.crossed import Analyse, Crossed, crossed_if_seeds
 from lab.judge.effect import learning_index_table
 
 __all__ = ["LearningIndex"]
@@ -32,14 +32,17 @@ class LearningIndex:
         approach.
 
     Args:
-        differences: Adapter minus base :math:`d_{sg}`, shape `(S, G)`.
-        base: The base model's values :math:`b_g`, shape `(G,)`.
+        differences: Adapter minus base :math:`d_{sg}`, shape `(S, G)`; or where each training seed
+            has noises of its own :math:`d_s`, shape `(S, 1)`.
+        base: The base model's values :math:`b_g`, shape `(G,)`; or :math:`b_s`, shape `(S, 1)`.
         training_mean: Mean :math:`t` over the training images, other than the mean of `base`.
+        analyse: Gives the mean of a table like `differences` with its interval.
     """
 
     differences: np.ndarray
     base: np.ndarray
     training_mean: float
+    analyse: Analyse = crossed_if_seeds
 
     @property
     def mean(self) -> float:
@@ -53,7 +56,7 @@ class LearningIndex:
 
     def p_value(self) -> float:
         """Return the two-sided p of an index of 0: that of a raw difference of 0."""
-        return float(crossed(self.differences).p_value())
+        return float(self._analysis(self.differences).p_value())
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Return Fieller's interval at `level`; a bound that the data do not give is infinite."""
@@ -68,13 +71,19 @@ class LearningIndex:
 
     @property
     def _linearised(self) -> Crossed:
-        return crossed(learning_index_table(self.differences, self.base, self.training_mean))
+        table = learning_index_table(self.differences, self.base, self.training_mean)
+        return self._analysis(table)
+
+    def _analysis(self, table: np.ndarray) -> Crossed:
+        found = self.analyse(table)
+        assert found is not None  # the differences have an interval, and so has their ratio
+        return found
 
     def _bound(self, step: float, level: float) -> float:
         """Search from the index outwards for where chance stops explaining the difference."""
 
         def excess(index: float) -> float:
-            rest = crossed(self.differences - index * self._distance)
+            rest = self._analysis(self.differences - index * self._distance)
             return float(1 - level - rest.p_value())
 
         inner, reach = self.mean, step

@@ -62,7 +62,7 @@ def verdict_row(
         "unit": _unit(claim),
         "p_adjusted": float(p),
         "num_train_seeds": len(cells.train_seeds),
-        "num_generation_seeds": len(cells.generation_seeds),
+        "num_generation_seeds": cells.num_generation_seeds,
         "nan_share_arm": cells.nan_share_arm,
         "nan_share_base": cells.nan_share_base,
         "ceiling_effect": ceiling.value,
@@ -92,7 +92,7 @@ def _unit(claim: ClaimConfig) -> str:
 def _improvement(evidence: Evidence) -> float:
     """Return the probability of improvement, NaN where the training set has no direction."""
     towards = 1.0 if evidence.claim.support else evidence.scale
-    differences = evidence.cells.differences
+    differences = evidence.cells.by_noise
     if not differences.size or not np.isfinite(towards):
         return np.nan
     return improvement_probability(differences, towards)

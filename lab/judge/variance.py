@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from lab.core.seeds import array_generator
-from lab.judge.crossed import crossed
 
 __all__ = ["ALL", "stream_shares"]
 
@@ -17,7 +17,7 @@ _NUM_DRAWS = 4000
 _LEVEL = 0.95
 
 
-def stream_shares(tables: Mapping[str, np.ndarray]) -> pd.DataFrame:
+def stream_shares(tables: Mapping[str, np.ndarray], own_noises: bool = False) -> pd.DataFrame:
     r"""Return each stream's variance between trainings, and its share of their sum.
 
     In the table of stream i only this stream differs from training to training. Its variance is
@@ -38,6 +38,9 @@ def stream_shares(tables: Mapping[str, np.ndarray]) -> pd.DataFrame:
     Args:
         tables: Stream to values by training seed and generation seed, `(S, G)`, at least 2 of
             each; under `all`, where every stream differs.
+        own_noises: Whether each training seed has noises of its own. Then a column stands for
+            another noise in every row, :math:`SS_E` is the sum of squares inside the rows, and
+            :math:`V` has :math:`S (G - 1)` degrees of freedom.
 
     Returns:
         A row per table: `stream`, `variance` (in squared units of the values), `share`,
@@ -51,8 +54,9 @@ def stream_shares(tables: Mapping[str, np.ndarray]) -> pd.DataFrame:
     if not single:
         raise ValueError("a share needs the table of at least one single stream")
     rng = array_generator(0, "interval")
-    variances = {name: float(crossed(table).components[0]) for name, table in tables.items()}
-    pivots = {name: _pivot(table, rng) for name, table in tables.items()}
+    squares = {name: _squares(table, own_noises) for name, table in tables.items()}
+    variances = {name: max(each.variance, 0.0) for name, each in squares.items()}
+    pivots = {name: each.pivot(rng) for name, each in squares.items()}
     total = sum(variances[name] for name in single)
     drawn_total = np.sum([pivots[name] for name in single], axis=0)
     rows = []
@@ -74,12 +78,41 @@ def stream_shares(tables: Mapping[str, np.ndarray]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _pivot(table: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+@dataclass(frozen=True)
+class _Squares:
+    """Sums of squares of a table: between training seeds, and of what is left."""
+
+    between: float
+    within: float
+    df_between: int
+    df_within: int
+    num_generation: int
+
+    @property
+    def variance(self) -> float:
+        """The component of the training seeds; below 0 where they differ less than by chance."""
+        mean_squares = self.between / self.df_between - self.within / self.df_within
+        return mean_squares / self.num_generation
+
+    def pivot(self, rng: np.random.Generator) -> np.ndarray:
+        """Draw from the distribution that the component may have, given the data."""
+        between = self.between / rng.chisquare(self.df_between, _NUM_DRAWS)
+        within = self.within / rng.chisquare(self.df_within, _NUM_DRAWS)
+        return np.maximum(between - within, 0) / self.num_generation
+
+
+def _squares(table: np.ndarray, own_noises: bool) -> _Squares:
     num_train, num_generation = table.shape
-    mean = table.mean()
-    by_train, by_generation = table.mean(axis=1) - mean, table.mean(axis=0) - mean
-    residual = table - mean - by_train[:, None] - by_generation
-    df_train, df_residual = num_train - 1, (num_train - 1) * (num_generation - 1)
-    between = num_generation * np.square(by_train).sum() / rng.chisquare(df_train, _NUM_DRAWS)
-    within = np.square(residual).sum() / rng.chisquare(df_residual, _NUM_DRAWS)
-    return np.maximum(between - within, 0) / num_generation
+    if min(table.shape) < 2 or not np.isfinite(table).all():
+        raise ValueError(f"a table needs 2 seeds of either kind and no gap, got {table.shape}")
+    by_train = table.mean(axis=1) - table.mean()
+    residual = table - table.mean(axis=1)[:, None]
+    if not own_noises:
+        residual = residual - (table.mean(axis=0) - table.mean())
+    return _Squares(
+        between=num_generation * float(np.square(by_train).sum()),
+        within=float(np.square(residual).sum()),
+        df_between=num_train - 1,
+        df_within=(num_train if own_noises else num_train - 1) * (num_generation - 1),
+        num_generation=num_generation,
+    )

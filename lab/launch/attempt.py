@@ -15,7 +15,7 @@ from lab.launch.resident import ResidentBase
 from lab.launch.task import Outcome, Task
 from lab.record.documents import Failure
 from lab.run.base_images import base_images_there, draw_base_images
-from lab.run.spec import find_training_set, plan_run
+from lab.run.spec import PlannedRun, find_training_set, plan_run
 
 __all__ = ["first_line", "lost", "perform"]
 
@@ -52,10 +52,9 @@ def _attempt(run: Run, resident: ResidentBase, progress: Progress) -> Outcome:
 
 def _draw_base(task: Task, resident: ResidentBase, progress: Progress) -> Outcome:
     """Draw base-model images. Those that fail have no folder of their own to say why."""
-    first = task.runs[0]
     try:
-        planned = plan_run(first, find_training_set(first.config))
-        draw_base_images(planned, resident.get(first.config), task.base, progress)
+        base = resident.get(task.runs[0].config)
+        draw_base_images(_planned(task.runs), base, task.base, progress)
     except Exception as error:
         return Outcome(task.base, "FAILED", first_line(error))
     return Outcome(task.base, "DONE")
@@ -70,14 +69,19 @@ def lost(task: Task, names: Sequence[str], reason: str) -> Iterator[Outcome]:
         reason: What is known of the end of the process, in one line.
     """
     for name in names:
-        [run] = [run for run in task.runs if task.base or run.name == name]
-        planned = plan_run(run, find_training_set(run.config))
-        if base_images_there(planned) if task.base else planned.status == "DONE":
+        planned = _planned([run for run in task.runs if task.base or run.name == name])
+        statuses = {run.status for run in planned}
+        if base_images_there(planned) if task.base else statuses == {"DONE"}:
             yield Outcome(name, "DONE")
             continue
-        if not task.base and planned.status != "FAILED":  # what the process itself noted stays
-            record_failure(run, Failure(reason, traceback=reason))
+        if not task.base and "FAILED" not in statuses:  # what the process itself noted stays
+            for run in planned:
+                record_failure(run.run, Failure(reason, traceback=reason))
         yield Outcome(name, "FAILED", reason)
+
+
+def _planned(runs: Sequence[Run]) -> list[PlannedRun]:
+    return [plan_run(run, find_training_set(run.config)) for run in runs]
 
 
 def record_failure(run: Run, failure: Failure) -> None:

@@ -172,6 +172,8 @@ class SweepRecord(Document):
         factors: Each varied key with its levels.
         arms: The arms, as `lab.experiment.arms.Arm` has them.
         baselines: Which images of the base model there are: the id of each with its label.
+        noises_per_seed: How many noises are a training seed's own: seed s reads those of the
+            generation seeds from s times this number on; 0 where all training seeds read the same.
         runs: One entry for each run.
         prompts: Prompt sets.
         claims: Settings of each claim.
@@ -191,6 +193,7 @@ class SweepRecord(Document):
     factors: dict[str, list[Any]] = field(default_factory=dict)
     arms: list[dict[str, Any]] = field(default_factory=list)
     baselines: dict[str, str] = field(default_factory=dict)
+    noises_per_seed: int = 0
     runs: list[RunEntry] = field(default_factory=list)
     prompts: dict[str, list[str]] = field(default_factory=dict)
     claims: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from lab.core.errors import LabError
 from lab.experiment.claim import ClaimConfig
 from lab.judge import judge
 from lab.judge.evidence import build_evidence
-from lab.judge.question import Question, ask
+from lab.judge.question import ask
 from lab.results.sweep import SweepResults
 
 __all__ = ["seed_effects", "unasked_effects"]
@@ -90,7 +90,8 @@ def unasked_effects(sweep: SweepResults) -> pd.DataFrame:
 
 def _target(sweep: SweepResults, name: str, claim: ClaimConfig, arm: str) -> float | None:
     """Return the mean of a claim's measure over the arm's training images; None without one."""
-    evidence = build_evidence(Question(name, claim, arm), sweep.measurements, sweep.checks)
+    question = ask(sweep.measurements, name, claim, arm)
+    evidence = build_evidence(question, sweep.measurements, sweep.checks)
     target = evidence.scale + evidence.cells.base.mean() if evidence.cells.base.size else np.nan
     return float(target) if np.isfinite(target) else None
 

@@ -109,10 +109,10 @@ def leak_map(
     """
     _check(sweep, [arm], probes)
     shown = list(probes) or sweep.probes
-    images = sweep.final_images
+    images, controls = sweep.judged_images, sweep.judged_controls
     drawn = images[(images["arm"] == arm) & (images["role"] != roles.TRAINING)]
     drawn = drawn[drawn["weight"] == 1]
-    base = sweep.controls[(sweep.controls["arm"] == arm) & (sweep.controls["role"] == roles.BASE)]
+    base = controls[(controls["arm"] == arm) & (controls["role"] == roles.BASE)]
     order = list(dict.fromkeys(drawn["prompt"]))
     shift = drawn.groupby("prompt")[shown].mean() - base.groupby("prompt")[shown].mean()
     spread = base[shown].std().replace(0, np.nan)
@@ -140,16 +140,17 @@ def dose_curve(sweep: SweepResults, probe: str, prompt_set: str) -> tuple[Figure
     prompts = sweep.record.prompts
     if prompt_set not in prompts:
         raise LabError(unknown("prompt set", prompt_set, prompts))
-    images = sweep.final_images[sweep.final_images["prompt_set"] == prompt_set]
+    images, controls = sweep.judged_images, sweep.judged_controls
+    images = images[images["prompt_set"] == prompt_set]
     drawn = images[images["role"].isin(roles.RUN_ROLES)]
     keys = ["arm", "train_seed", "weight"]
     frame = drawn.groupby(keys, sort=False)[probe].mean().rename("value").reset_index()
-    base = sweep.controls[
-        (sweep.controls["role"] == roles.BASE) & (sweep.controls["prompt_set"] == prompt_set)
-    ]
-    zero = base.groupby("arm")[probe].mean()
-    starts = frame.drop_duplicates(["arm", "train_seed"]).assign(weight=0.0)
-    starts["value"] = starts["arm"].map(zero)
+    base = controls[(controls["role"] == roles.BASE) & (controls["prompt_set"] == prompt_set)]
+    starts = frame.drop_duplicates(["arm", "train_seed"]).drop(columns="value").assign(weight=0.0)
+    # Each training seed's line starts where the base model is on the same noises.
+    by_block = ["block"] if base["block"].notna().any() else []
+    zero = base.groupby(["arm", *by_block])[probe].mean().rename("value").reset_index()
+    starts = starts.merge(zero.rename(columns={"block": "train_seed"}), how="left")
     frame = pd.concat([starts, frame]).sort_values(keys, kind="stable").reset_index(drop=True)
     figure, axes = new_axes(6, 4, f"{probe} by adapter weight, {prompt_set} prompts")
     for arm, colour in arm_colours(sweep.arms).items():

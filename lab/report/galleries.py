@@ -19,7 +19,7 @@ from PIL import Image
 from lab.core import roles
 from lab.core.drawing import fit_picture
 from lab.core.errors import LabError, unknown
-from lab.report.sheets import arrange, read_if_there, sample_rows, step_rows
+from lab.report.sheets import arrange, by_block, read_if_there, sample_rows, step_rows
 from lab.report.style import new_axes
 from lab.results.sweep import SweepResults
 
@@ -109,7 +109,9 @@ def _figure_of(frame: pd.DataFrame, prompt: str) -> tuple[Figure, pd.DataFrame]:
     middles = _CELL_PX / 2 + (_CELL_PX + _GAP_PX) * np.arange(max(len(rows), len(seeds)))
     axes.set_yticks(middles[: len(rows)], rows)
     axes.set_xticks(middles[: len(seeds)], [str(seed) for seed in seeds])
-    axes.set_xlabel("generation seed: a column shares its initial noise")
+    one_seed = "noise: a column shares it among rows with the noises of one training seed"
+    shared = "generation seed: a column shares its initial noise"
+    axes.set_xlabel(one_seed if by_block(frame) else shared)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return figure, frame

@@ -16,6 +16,7 @@ from lab.results.sweep import SweepResults
 
 __all__ = [
     "arrange",
+    "by_block",
     "read_if_there",
     "sample_rows",
     "sample_sheet",
@@ -62,7 +63,9 @@ def sample_sheet(
 ) -> tuple[Image.Image, pd.DataFrame]:
     """Show one prompt after training: a row for the base model, one per arm and training seed.
 
-    Columns are generation seeds: every picture of a column started from the same noise.
+    Columns are generation seeds: every picture of a column started from the same noise. Where
+    training seeds have noises of their own, the first rows show those that all of them have drawn;
+    below stand the base model and the arms on the noises of each other training seed.
 
     Args:
         sweep: What `lab.open_sweep` returned.
@@ -103,8 +106,9 @@ def sample_rows(
     """Return what a sample sheet shows: a row of the table for each picture.
 
     Returns:
-        `row` (the label of the sheet's row), `arm`, `train_seed`, `step`, `generation_seed` and
-        `path`; the base model's first, then the arms' in the order of the experiment.
+        `row` (the label of the sheet's row), `arm`, `train_seed`, `step`, `generation_seed`,
+        `path`, and `block`, whose noise it is (see `lab.results.sweep.SweepResults`); the base
+        model's first, then the arms' in the order of the experiment.
     """
     base, arms = _shown(sweep, sweep.final_images, prompt_set, prompt, weight)
     return _rows(base, arms, arms["arm"] + " · seed " + arms["train_seed"].astype(str))
@@ -114,16 +118,32 @@ def step_rows(sweep: SweepResults, prompt_set: str, prompt: str) -> pd.DataFrame
     """Return what a step sheet shows, as `sample_rows`."""
     base, arms = _shown(sweep, sweep.images, prompt_set, prompt, 1.0)
     arms = arms[arms["train_seed"] == arms["train_seed"].min()]
+    base = base[base["block"].isna() | base["block"].isin(arms["block"])]
     return _rows(base, arms, arms["arm"] + " · step " + arms["step"].astype(str))
 
 
 def arrange(frame: pd.DataFrame) -> tuple[list[str], list[int], list[list[np.ndarray | None]]]:
-    """Return the labels of a sheet's rows, its generation seeds, and the pictures row by row."""
+    """Return the labels of a sheet's rows and columns, and the pictures row by row.
+
+    A column is a generation seed; a later block's stand below those of the first.
+    """
     rows = list(dict.fromkeys(frame["row"]))
-    seeds = sorted(frame["generation_seed"].dropna().unique())
-    places = zip(frame["row"], frame["generation_seed"], frame["path"], strict=True)
+    columns = _columns(frame)
+    seeds = sorted(columns.dropna().unique())
+    places = zip(frame["row"], columns, frame["path"], strict=True)
     paths = {(row, seed): str(path) for row, seed, path in places}
     return rows, seeds, [[read_if_there(paths.get((row, seed))) for seed in seeds] for row in rows]
+
+
+def by_block(frame: pd.DataFrame) -> bool:
+    """Say whether training seeds have noises of their own."""
+    return bool(frame["block"].notna().any())
+
+
+def _columns(frame: pd.DataFrame) -> pd.Series[int]:
+    """Return the place of each picture's noise in its block."""
+    first = frame.groupby("block")["generation_seed"].transform("min")
+    return frame["generation_seed"] - first.fillna(0)
 
 
 def _shown(
@@ -144,9 +164,13 @@ def _shown(
 
 
 def _rows(base: pd.DataFrame, arms: pd.DataFrame, labels: pd.Series[str]) -> pd.DataFrame:
-    columns = ["row", "arm", "train_seed", "step", "generation_seed", "path"]
+    """Return the pictures of a sheet, block by block of noises; later ones say whose they are."""
+    columns = ["row", "arm", "train_seed", "step", "generation_seed", "path", "block"]
     frame = pd.concat([base, arms.assign(row=labels)])[columns]
-    return frame.reset_index(drop=True)
+    frame = frame.sort_values("block", kind="stable", na_position="first", ignore_index=True)
+    later = frame["block"].fillna(0) > 0
+    whose = " · noises of seed " + frame["block"].astype(str)
+    return frame.assign(row=frame["row"].where(~later, frame["row"] + whose))
 
 
 def _draw(
@@ -154,13 +178,15 @@ def _draw(
 ) -> Image.Image:
     rows, seeds, cells = arrange(frame)
     arm_of = frame.drop_duplicates("row")["arm"].tolist()
+    where = " among rows with the noises of one training seed" if by_block(frame) else ""
     note = f"{sweep.name} · prompt set {prompt_set} · {note} · a column shares its initial noise"
+    note += where
     grid = Grid(
         cells,
         title=f"“{prompt}”" if prompt else "(empty prompt)",
         note=note,
         rows=rows,
-        columns=[f"seed {seed}" for seed in seeds],
+        columns=[f"{'noise' if by_block(frame) else 'seed'} {seed}" for seed in seeds],
         rules_before=[i for i in range(1, len(rows)) if arm_of[i] != arm_of[i - 1]],
     )
     return draw_grid(grid)

@@ -57,13 +57,17 @@ def variance_table(sweep: SweepResults) -> pd.DataFrame:
     Returns:
         A row per `probe`, `prompt_set` and `stream` with the columns of
         `lab.judge.variance.stream_shares`. Values are means over a set's prompts at adapter weight
-        1; generation seeds that the probe could not read everywhere are left out.
+        1; generation seeds that the probe could not read everywhere are left out. Where each
+        training seed has noises of its own, the base model's value on the same noise is taken off.
     """
     arms = free_streams(sweep)
-    images = sweep.final_images
+    images = sweep.judged_images
     drawn = images[
         (images["role"] == roles.ARM) & (images["weight"] == 1) & images["arm"].isin(arms)
     ]
+    own_noises = bool(drawn["block"].notna().any())
+    if own_noises:
+        drawn = _minus_base(drawn, sweep)
     keys = ["prompt_set", "arm", "train_seed", "generation_seed"]
     # A mean over prompts of which one could not be read would compare different prompts.
     cells = drawn.groupby(keys, sort=False)[sweep.probes].agg(_strict_mean)
@@ -72,11 +76,24 @@ def variance_table(sweep: SweepResults) -> pd.DataFrame:
         own = cells.loc[prompt_set, probe]
         tables = {stream: _table(own.loc[arm]) for arm, stream in arms.items()}
         if all(len(table) >= _MIN_SEEDS and table.shape[1] >= 2 for table in tables.values()):
-            frames.append(stream_shares(tables).assign(probe=probe, prompt_set=prompt_set))
+            shares = stream_shares(tables, own_noises)
+            frames.append(shares.assign(probe=probe, prompt_set=prompt_set))
     if not frames:
         return pd.DataFrame()
     table = pd.concat(frames, ignore_index=True)
     return table[["probe", "prompt_set", *table.columns[:-2]]]
+
+
+def _minus_base(drawn: pd.DataFrame, sweep: SweepResults) -> pd.DataFrame:
+    """Return images by the place of their noise in its block, less the base model's values."""
+    noise = ["arm", "prompt_set", "prompt", "generation_seed"]
+    base = sweep.judged_controls
+    base = base[base["role"] == roles.BASE].set_index(noise)[sweep.probes]
+    own = drawn.set_index(noise)
+    shifts = own[sweep.probes] - base.reindex(own.index)
+    first = drawn.groupby("block")["generation_seed"].transform("min")
+    places = (drawn["generation_seed"] - first).to_numpy()
+    return own.assign(**shifts).reset_index().assign(generation_seed=places)
 
 
 def variance_instruments(sweep: SweepResults) -> list[Instrument]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -16,7 +16,7 @@ from lab.record.sweep_folder import SweepFolder
 from lab.record.tables import BASE_IMAGES, IMAGES, PLACEBO_IMAGES, TRAINING_IMAGES
 from lab.results.read import Recorded, collect
 
-__all__ = ["IMAGE_FACTS", "read_images"]
+__all__ = ["IMAGE_FACTS", "is_judged", "read_images"]
 
 # The columns of an images table that are not probes.
 _ADDED = ("path", "arm", "run_id", "output_id", "baseline", "train_seed")
@@ -24,7 +24,8 @@ _DRAWN = (
     "role", "claim", "prompt_set", "prompt", "generation_seed", "weight", "step", "file",
 )  # fmt: skip
 _TRAINING = ("dataset_hash", "image_index", "caption", "file")
-IMAGE_FACTS = frozenset({*_ADDED, *_DRAWN, *_TRAINING})
+_BLOCK = "block"
+IMAGE_FACTS = frozenset({*_ADDED, *_DRAWN, *_TRAINING, _BLOCK})
 
 
 def read_images(
@@ -60,11 +61,36 @@ def read_images(
     names = {label: {ARM_NAME: arm.name or label} for label, arm in _arms_by_label(record).items()}
     levels = {label: names[label] | own for label, own in levels.items()}
     factors = [*factors, ARM_NAME]
-    return (
-        _with_factors(images, factors, levels, probes),
-        _with_factors(collect([base, placebo]), factors, levels, probes),
-        probes,
+    tables = (
+        _with_factors(table, factors, levels, probes)
+        for table in (images, collect([base, placebo]))
     )
+    images, controls = (_with_blocks(table, record.noises_per_seed) for table in tables)
+    return images, controls, probes
+
+
+def _with_blocks(images: pd.DataFrame, size: int) -> pd.DataFrame:
+    """Add the training seed whose noise each picture was drawn from; NA where all share theirs."""
+    drawn = (images["role"] != roles.TRAINING) & (size > 0)
+    blocks = images["generation_seed"].where(drawn) // max(size, 1)
+    images.insert(list(images).index("generation_seed") + 1, _BLOCK, blocks.astype("Int64"))
+    return images
+
+
+def is_judged(images: pd.DataFrame, train_seeds: Collection[int]) -> pd.Series[bool]:
+    """Return which pictures belong to the comparison, and are not for the eye alone.
+
+    All do where training seeds share their noises. Else a run's are those of its own noises, and
+    the base model's those of the noises of a training seed.
+
+    Args:
+        images: With `role`, `train_seed` and `block`.
+        train_seeds: Those of the runs that drew images.
+    """
+    drawn_by_run = images["role"].isin(roles.RUN_ROLES)
+    own = (images[_BLOCK] == images["train_seed"]).fillna(False).astype(bool)
+    of_someone = images[_BLOCK].isin(list(train_seeds))
+    return images[_BLOCK].isna() | own.where(drawn_by_run, of_someone)
 
 
 def _run_images(run: Recorded) -> pd.DataFrame:

@@ -31,7 +31,7 @@ from lab.record.tables import (
     VERDICTS,
 )
 from lab.results.derived import NEAREST, copied_shares, model_measurements
-from lab.results.images import IMAGE_FACTS, read_images
+from lab.results.images import IMAGE_FACTS, is_judged, read_images
 from lab.results.read import (
     read_checks,
     read_losses,
@@ -56,8 +56,9 @@ class SweepResults:
             per configuration key.
         images: One row per image with its `role` (`arm`, `placebo`, `base`, `ceiling` or
             `training`), absolute `path`, `arm`, `run_id`, `output_id`, `baseline`, `train_seed`,
-            prompt columns, `generation_seed`, `weight`, `step` (training steps behind it, 0 for
-            the base model), one column per factor and one per probe. A training image appears
+            prompt columns, `generation_seed`, `block` (the training seed whose noise it is, NA
+            where all training seeds share theirs), `weight`, `step` (training steps behind it, 0
+            for the base model), one column per factor and one per probe. A training image appears
             once for every arm that was trained on it.
         losses: One row per logged step: `run_id`, `arm`, `role`, `train_seed`, `step`, `loss`, ...
         controls: The base model's and the placebo's rows of `images` once for every arm that they
@@ -133,12 +134,32 @@ class SweepResults:
         """The rows of `images` without those that a run drew before its last training step."""
         return self.images[_is_final(self.images)]
 
+    @cached_property
+    def judged_images(self) -> pd.DataFrame:
+        """The final images without those that are for the eye alone."""
+        return self._judged(self.final_images)
+
+    @cached_property
+    def judged_controls(self) -> pd.DataFrame:
+        """The rows of `controls` without those that are for the eye alone."""
+        return self._judged(self.controls)
+
+    def _judged(self, images: pd.DataFrame) -> pd.DataFrame:
+        drawn = self.images[self.images["role"].isin(roles.RUN_ROLES)]
+        return images[is_judged(images, drawn["train_seed"].unique())]
+
     @property
     def full_weight_images(self) -> pd.DataFrame:
-        """The final images at adapter weight 1, and the base model's."""
-        images = self.final_images
+        """The judged images at adapter weight 1, and the base model's.
+
+        Where training seeds have noises of their own, the base model's are given the training
+        seed whose noises they were drawn from.
+        """
+        images = self.judged_images
         full = (images["weight"] == 1) & images["role"].isin(roles.RUN_ROLES)
-        return images[full | (images["role"] == roles.BASE)]
+        base = images["role"] == roles.BASE
+        train_seed = images["train_seed"].where(~base, images["block"])
+        return images.assign(train_seed=train_seed)[full | base]
 
     @cached_property
     def measurements(self) -> pd.DataFrame:
@@ -146,7 +167,7 @@ class SweepResults:
 
         One row per final image and probe; one per prompt and run of what is read off the model.
         """
-        rows = self._tidy(self.final_images)
+        rows = self._tidy(self.judged_images)
         of_model = model_measurements(self.drift, self.binding, self.record.prompts)
         if of_model.empty:
             return rows
@@ -165,20 +186,21 @@ class SweepResults:
         """
         if NEAREST not in self.probes:
             return pd.DataFrame()
-        placebos = self.controls[self.controls["role"] == roles.PLACEBO]
-        own = self.final_images[self.final_images["role"] == roles.ARM]
+        controls = self.judged_controls
+        placebos = controls[controls["role"] == roles.PLACEBO]
+        own = self.judged_images[self.judged_images["role"] == roles.ARM]
         drawn = pd.concat([own, placebos]) if len(placebos) else own
         drawn = drawn[drawn["weight"] == 1]
-        return copied_shares(drawn, self.controls[self.controls["role"] == roles.BASE])
+        return copied_shares(drawn, controls[controls["role"] == roles.BASE])
 
     @cached_property
     def step_measurements(self) -> pd.DataFrame:
         """As `measurements`, at every training step."""
-        return self._tidy(self.images) if self.has_steps else self.measurements
+        return self._tidy(self._judged(self.images)) if self.has_steps else self.measurements
 
     def _tidy(self, images: pd.DataFrame) -> pd.DataFrame:
         own = images[images["role"].isin((roles.ARM, roles.TRAINING))]
-        rows = pd.concat([own, self.controls], ignore_index=True)
+        rows = pd.concat([own, self.judged_controls], ignore_index=True)
         keys = [column for column in rows if column not in {*self.probes, "path"}]
         return rows.melt(id_vars=keys, value_vars=self.probes, var_name="probe")
 

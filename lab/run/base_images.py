@@ -2,39 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lab.record.pictures import is_drawn
 from lab.run.spec import PlannedRun
-from lab.sample.request import base_requests
+from lab.sample.request import ImageRequest, base_requests
 
 if TYPE_CHECKING:
     from lab.display.progress import Progress
     from lab.model.resident import Base
 
-__all__ = ["base_images_there", "draw_base_images"]
+__all__ = ["base_images_there", "baseline_requests", "draw_base_images"]
 
 
-def base_images_there(run: PlannedRun) -> bool:
-    """Say whether all images that a run's experiment asks of its base model are drawn."""
-    folder = run.places.base(run.fingerprint)
-    return all(is_drawn(folder / item.file) for item in base_requests(run.config))
+def baseline_requests(runs: Sequence[PlannedRun]) -> list[ImageRequest]:
+    """Return the images that several runs ask of one baseline, each once for whom it stands."""
+    return list(dict.fromkeys(item for run in runs for item in base_requests(run.config)))
 
 
-def draw_base_images(run: PlannedRun, base: Base, name: str, progress: Progress) -> None:
-    """Draw what is missing of the images that a run's experiment asks of its base model.
+def base_images_there(runs: Sequence[PlannedRun]) -> bool:
+    """Say whether all images that runs of one baseline ask of their base model are drawn."""
+    folder = runs[0].places.base(runs[0].fingerprint)
+    return all(is_drawn(folder / item.file) for item in baseline_requests(runs))
+
+
+def draw_base_images(
+    runs: Sequence[PlannedRun], base: Base, name: str, progress: Progress
+) -> None:
+    """Draw what is missing of the images that runs of one baseline ask of their base model.
 
     Args:
-        run: The run: its prompts and sampling settings count.
-        base: Its base model, with no adapter attached.
+        runs: The runs: their prompts, noises and sampling settings count.
+        base: Their base model, with no adapter attached.
         name: What the display calls the images.
         progress: Told about each image.
     """
     from lab.sample.draw import ImageSource, draw_images
 
-    requests, folder = base_requests(run.config), run.places.base(run.fingerprint)
+    first, requests = runs[0], baseline_requests(runs)
+    folder = first.places.base(first.fingerprint)
     progress.stage(name, "sample", len(requests))
     draw_images(
-        ImageSource(base, run.config), requests, folder,
+        ImageSource(base, first.config), requests, folder,
         lambda done: progress.advance(name, done),
     )  # fmt: skip

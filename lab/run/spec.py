@@ -5,7 +5,8 @@ Three ids name what a run stands for:
 * `run_id`: what was trained. Nothing about how images are drawn enters.
 * `output_id`: what is drawn of it and measured.
 * `baseline_id`: the images of the base model itself that it is compared with: the same prompts,
-  noises and sampling settings without the adapter. Arms whose ids agree share the files.
+  noises and sampling settings without the adapter. Arms whose ids agree share the files. All
+  training seeds of an arm have one baseline, also where each reads a block of it of its own.
 """
 
 from __future__ import annotations
@@ -86,12 +87,15 @@ class PlannedRun:
         """The id of what is drawn and measured, beside what is trained."""
         files = sorted({request.file for request in run_requests(self.config)})
         probe = identity_of(self.config.probe) | {"names": sorted(self.config.probe.names)}
-        return content_id([sampler_id(self.config), files, probe, PROBE_SCHEMA])
+        sample = self.config.sample
+        own_noises = [sample.noises] if sample.noises_per_seed else []
+        return content_id([sampler_id(self.config), files, probe, PROBE_SCHEMA, *own_noises])
 
     @cached_property
     def baseline_id(self) -> str:
         """The id of the base model's images that it is compared with."""
-        files = sorted({request.file for request in base_requests(self.config)})
+        first = replace(self.config, seed=0)
+        files = sorted({request.file for request in base_requests(first)})
         return content_id([self.fingerprint, files])
 
     @property

@@ -196,6 +196,6 @@ def _print_means(sweep: SweepResults) -> None:
     from lab.display.terminal import print_table
 
     shown = [name for name in sweep.probes if sweep.images[name].notna().any()]
-    drawn = sweep.final_images[sweep.final_images["role"] != roles.TRAINING]
+    drawn = sweep.judged_images[sweep.judged_images["role"] != roles.TRAINING]
     means = drawn.groupby(["arm", "prompt_set"], sort=False)[shown].mean().reset_index()
     print_table(means, "probe means by arm and prompt set")

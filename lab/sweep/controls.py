@@ -14,11 +14,11 @@ from lab.core import roles
 from lab.core.names import file_name
 from lab.dataset import Dataset
 from lab.record.tables import BASE_IMAGES, PLACEBO_IMAGES, TRAINING_IMAGES
-from lab.run.base_images import base_images_there
+from lab.run.base_images import base_images_there, baseline_requests
 from lab.run.measure import measure_files
-from lab.run.spec import PlannedRun
-from lab.sample.request import base_requests, run_requests
+from lab.sample.request import run_requests
 from lab.sweep.finished import Finished, unique_datasets
+from lab.sweep.prepare import by_baseline
 
 __all__ = ["write_controls"]
 
@@ -38,17 +38,14 @@ def write_controls(finished: Finished) -> None:
 
 def _base_rows(finished: Finished) -> list[dict[str, Any]]:
     """Measure each baseline beside the training sets of the arms that are compared with it."""
-    groups: dict[str, list[PlannedRun]] = {}
-    for run in finished.planned:
-        groups.setdefault(run.baseline_id, []).append(run)
     rows = []
-    for baseline, runs in groups.items():
-        if not base_images_there(runs[0]):
+    for baseline, runs in by_baseline(finished.planned).items():
+        if not base_images_there(runs):
             continue
         home = finished.places.base(runs[0].fingerprint).relative_to(finished.places.root)
         drawn = [
             {"role": item.role, "claim": item.claim, **item.row, "file": str(home / item.file)}
-            for item in base_requests(runs[0].config)
+            for item in baseline_requests(runs)
         ]
         measured = _beside_each(finished, unique_datasets(runs), drawn)
         rows += [{"baseline": baseline, **row} for row in measured]

@@ -68,7 +68,7 @@ class Finished:
         return content_id(
             [
                 sorted(
-                    [run.run_id, run.output_id, run.baseline_id, base_images_there(run),
+                    [run.run_id, run.output_id, run.baseline_id, base_images_there([run]),
                      self.outcomes[run.name].failed]
                     for run in self.planned
                 ),
@@ -85,6 +85,7 @@ class Finished:
             factors=self.sweep.factors,
             arms=[asdict(arm) for arm in self.sweep.arms],
             baselines=baseline_labels(self.sweep, self.planned),
+            noises_per_seed=self.sweep.noises_per_seed,
             runs=[self._entry(run) for run in self.planned],
             prompts=experiment.prompts,
             claims={name: asdict(claim) for name, claim in experiment.claims.items()},

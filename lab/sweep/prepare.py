@@ -14,7 +14,7 @@ from lab.launch.resident import ResidentBase
 from lab.launch.task import Task
 from lab.record.pictures import was_changed
 from lab.record.places import Places
-from lab.run.base_images import base_images_there
+from lab.run.base_images import base_images_there, baseline_requests
 from lab.run.mistakes import prior_mistakes
 from lab.run.placebo import PLACEBO_PURPOSE, draw_placebo
 from lab.run.spec import (
@@ -26,9 +26,8 @@ from lab.run.spec import (
     plan_run,
 )
 from lab.run.texts import caption_mistakes
-from lab.sample.request import base_requests
 
-__all__ = ["BASE", "baseline_labels", "damage", "plan_tasks", "prepare"]
+__all__ = ["BASE", "baseline_labels", "by_baseline", "damage", "plan_tasks", "prepare"]
 
 BASE = "base"  # the label of the base model's images where all arms have the same
 
@@ -93,12 +92,20 @@ def damage(planned: Sequence[PlannedRun]) -> list[str]:
             lines.append(f"{run.name}: {DAMAGED_CHECKPOINT}")
         if changed := run.changed_pictures:
             lines.append(f"{run.name}: {changed_words(changed)}")
-    for run in {run.baseline_id: run for run in planned}.values():
-        home = run.places.base(run.fingerprint)
-        files = [item.file for item in base_requests(run.config) if was_changed(home / item.file)]
-        if files:
+    for runs in by_baseline(planned).values():
+        home = runs[0].places.base(runs[0].fingerprint)
+        asked = dict.fromkeys(item.file for item in baseline_requests(runs))
+        if files := [file for file in asked if was_changed(home / file)]:
             lines.append(f"base model: {changed_words(files)}")
     return lines
+
+
+def by_baseline(planned: Sequence[PlannedRun]) -> dict[str, list[PlannedRun]]:
+    """Return the runs that are compared with each baseline, in their order."""
+    groups: dict[str, list[PlannedRun]] = {}
+    for run in planned:
+        groups.setdefault(run.baseline_id, []).append(run)
+    return groups
 
 
 def plan_tasks(planned: Sequence[PlannedRun], labels: dict[str, str]) -> list[Task]:
@@ -111,17 +118,26 @@ def plan_tasks(planned: Sequence[PlannedRun], labels: dict[str, str]) -> list[Ta
         planned: The runs.
         labels: From `baseline_labels`.
     """
-    drawn_for = {run.baseline_id: run for run in reversed(planned)}
+    groups = by_baseline(planned)
     tasks = [
-        Task((drawn_for[baseline].run,), base=name.replace(BASE, "base model", 1))
+        Task(_each_block(groups[baseline]), base=name.replace(BASE, "base model", 1))
         for baseline, name in labels.items()
-        if not base_images_there(drawn_for[baseline])
+        if not base_images_there(groups[baseline])
     ]
     trained: dict[str, list[Run]] = {}
     for run in planned:
         if run.status != "DONE":
             trained.setdefault(run.run_id, []).append(run.run)
     return tasks + [Task(tuple(runs)) for runs in trained.values()]
+
+
+def _each_block(runs: Sequence[PlannedRun]) -> tuple[Run, ...]:
+    """Return one run for each block of noises that runs of one baseline read."""
+    each = {
+        run.config.seed if run.config.sample.noises_per_seed else 0: run.run
+        for run in reversed(runs)
+    }
+    return tuple(reversed(each.values()))
 
 
 def baseline_labels(sweep: Sweep, planned: Sequence[PlannedRun]) -> dict[str, str]:

@@ -33,6 +33,8 @@ from lab.tracking.samples import (
     image_rows,
     legal_key,
     metric_key,
+    noises_per_seed,
+    of_blocks,
     pictures_of,
     probe_means,
     read_table,
@@ -108,6 +110,8 @@ def run_content(output: OutputFolder, runs: Path) -> Content | None:
     done, failure, trained = output.done, output.failure, output.run.path
     rows = read_table(output.path / IMAGES.file) if done else []
     images = image_rows(rows, trained)
+    size = noises_per_seed(config)
+    judged, shown = (of_blocks(images, size, {block}) for block in (about.train_seed, 0))
     content = Content(
         key=run_key(about.run_id, about.output_id),
         name=f"{about.arm} seed {about.train_seed}",
@@ -117,10 +121,10 @@ def run_content(output: OutputFolder, runs: Path) -> Content | None:
         params=_parameters(config, about.levels),
         tags=_run_tags(about, Checks.read(trained)),
         points=[
-            *_history(trained), *_checks(trained), *probe_means(images), *_of_model(output.path),
+            *_history(trained), *_checks(trained), *probe_means(judged), *_of_model(output.path),
         ],
         files=[*output.run.files(), *output.files()],
-        pictures=pictures_of(images),
+        pictures=pictures_of(shown),
         images=_files_of(images),
         dataset=_dataset(about, config, runs),
     )  # fmt: skip
@@ -144,6 +148,7 @@ def base_contents(folder: SweepFolder, runs: Path, record: SweepRecord) -> list[
     # Base models stand before the arms: MLflow orders runs by the time they began.
     start = datetime.fromisoformat(record.started).timestamp()
     names, keys = record.base_models(), base_keys(record)
+    size, train_seeds = record.noises_per_seed, {run.train_seed for run in record.runs}
     contents = []
     for baseline in filter(rows.get, names):
         content = Content(keys[baseline], f"{names[baseline]}, no adapter", start)
@@ -151,7 +156,8 @@ def base_contents(folder: SweepFolder, runs: Path, record: SweepRecord) -> list[
         pairs = zip(drawn, rows[baseline], strict=True)
         images = [image for image, row in pairs if row["role"] == roles.BASE]
         content.tags = {"lab.role": roles.BASE}
-        content.points, content.pictures = probe_means(images), pictures_of(images)
+        judged, shown = (of_blocks(images, size, blocks) for blocks in (train_seeds, {0}))
+        content.points, content.pictures = probe_means(judged), pictures_of(shown)
         content.images = _files_of(drawn)
         content.digest = _digest(content)
         contents.append(content)

@@ -6,9 +6,10 @@ import csv
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lab.core.identity import content_id
 from lab.record.tables import BASE_IMAGES, IMAGES
@@ -20,6 +21,8 @@ __all__ = [
     "image_rows",
     "legal_key",
     "metric_key",
+    "noises_per_seed",
+    "of_blocks",
     "pictures_of",
     "probe_means",
     "read_table",
@@ -54,6 +57,7 @@ class ImageRow:
     step: int
     path: Path
     probes: dict[str, float]
+    generation_seed: int = 0
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
@@ -74,9 +78,30 @@ def image_rows(rows: Iterable[Mapping[str, str]], home: Path) -> list[ImageRow]:
             int(row.get("step") or 0),
             home / row["file"],
             {k: float(v or "nan") for k, v in row.items() if k not in _IMAGE_COLUMNS},
+            int(row["generation_seed"]),
         )
         for row in rows
     ]
+
+
+def noises_per_seed(config: Mapping[str, Any]) -> int:
+    """Return how many noises are a run's own; 0 where all share theirs, as they once did."""
+    sample = config.get("sample", {})
+    return int(sample["num_images"]) if sample.get("noises") == "per_seed" else 0
+
+
+def of_blocks(images: Sequence[ImageRow], size: int, blocks: Collection[int]) -> list[ImageRow]:
+    """Return the images of some blocks of noises; all where training seeds share their noises.
+
+    Args:
+        images: The images.
+        size: How many noises are a training seed's own, 0 where all share theirs.
+        blocks: Training seeds. What is averaged are a run's own, so that it is what verdicts are
+            about; what is shown are those of 0, which all runs and base models have drawn.
+    """
+    if not size:
+        return list(images)
+    return [image for image in images if image.generation_seed // size in blocks]
 
 
 def probe_means(images: Sequence[ImageRow]) -> list[Point]:

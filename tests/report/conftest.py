@@ -148,6 +148,7 @@ class DrawnSweep:
     guidance: tuple[float, ...] = ()
     failed: bool = False
     claims: bool | dict = True
+    per_seed: bool = False
 
     def __post_init__(self):
         self.name = "base_monster_colored"
@@ -178,6 +179,7 @@ class DrawnSweep:
             factors=self.factors,
             arms=[asdict(arm) for arm in self.arms],
             baselines=self.baselines,
+            noises_per_seed=self.images if self.per_seed else 0,
             runs=[self._write_run(*run) for run in runs],
             prompts=PROMPTS,
             claims=self.claims,
@@ -231,7 +233,7 @@ class DrawnSweep:
             shown.append(("ceiling", "colour_bound", "ceiling", CEILING))
         home = Places(self.root).base("m0").relative_to(self.root) / "samples" / baseline
         for role, claim_name, name, prompt in shown:
-            for seed in range(self.images):
+            for seed in range(self.images * (self.seeds if self.per_seed else 1)):
                 body = HUES["green"] if role == "ceiling" else BODIES[seed % 5]
                 lighter = self._lighter(baseline)
                 picture = model_picture(prompt, seed, self.size, body, lighter=lighter)
@@ -284,6 +286,8 @@ class DrawnSweep:
         config = RunConfig(seed=seed)
         config.dataset.name, config.dataset.tags.template = "coloured_shapes", arm.levels[FACTOR]
         config.adapter.rank, config.train.num_steps = 8, 300
+        config.sample.noises = "per_seed" if self.per_seed else "shared"
+        config.sample.num_images = self.images
         config.sample.guidance_scale = arm.levels.get(GUIDANCE, 1.0)
         config.experiment.name = self.name
         return config
@@ -291,7 +295,11 @@ class DrawnSweep:
     def _run_rows(self, arm, seed, home):
         tagged, lighter = arm.levels[FACTOR] == COLOURED, self._lighter(self._baseline(arm))
         rows = []
-        drawn = product(self.steps, self.weights, self._prompts(), range(self.images))
+        noises = range(self.images)
+        if self.per_seed and seed:
+            own = range(seed * self.images, (seed + 1) * self.images)
+            noises = [*range(min(4, self.images)), *own]
+        drawn = product(self.steps, self.weights, self._prompts(), noises)
         for step, weight, (name, prompt), noise in drawn:
             dose = weight * step / 300
             picture = adapter_picture(prompt, noise, seed, tagged, dose, self.size, lighter)

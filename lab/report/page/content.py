@@ -39,6 +39,7 @@ def page_content(sweep: SweepResults, pictures: Pictures) -> dict[str, Any]:
         "record": {key: getattr(record, key) for key in shown},
         "factors": {key: [str(level) for level in sweep.factors[key]] for key in sweep.factors},
         "prompts": record.prompts,
+        "noises_per_seed": record.noises_per_seed,
         "claims": record.claims,
         "probes": [_probe(name) for name in sweep.probes],
         "baselines": list(record.base_models().values()),

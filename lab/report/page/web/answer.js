@@ -36,7 +36,7 @@ function renderTop() {
   const facts = [
     `${DATA.arms.length} arm${DATA.arms.length === 1 ? "" : "s"}`,
     `${TRAIN_SEEDS.length} training seed${TRAIN_SEEDS.length === 1 ? "" : "s"}`,
-    `${dimension("g") ? dimension("g").values.length : 0} generation seeds`,
+    DATA.noises_per_seed ? `${DATA.noises_per_seed} noises for each training seed` : `${dimension("g") ? dimension("g").values.length : 0} generation seeds`,
     `${SAMPLES.length.toLocaleString("en")} pictures`,
   ];
   document.title = `${DATA.name} · LoRA lab`;
@@ -147,7 +147,8 @@ function jumpTo(row) {
   const one = promptsOf(claim).length === 1;
   const probe = claim.probe || (Object.keys(claim.matched || {}).length ? `@${row.claim}` : "");
   update({
-    ...cleared(), rows: "run", cols: "g", srows: one ? "" : "prompt", scols: "", limit: "all", low: "", high: "",
+    ...cleared(), rows: "run", cols: noiseAxis(), limit: "all", low: "", high: "",
+    ...(dimension("block") ? { srows: "block", scols: one ? "" : "prompt" } : { srows: one ? "" : "prompt", scols: "" }),
     "is.set": claim.prompts || "", "is.arm": String(row.arm), ref: "base", claim: String(row.index),
     probe: probe.startsWith("@") || probeIndex(probe) >= 0 ? probe : "",
   });

@@ -87,6 +87,6 @@ function axisText(axis, value) {
   if (!item || value === null) return "";
   if (isBaseValue(value)) return DATA.baselines[BASE_VALUES.indexOf(value)];
   const text = item.text(value);
-  const words = { seed: "seed", g: "seed", weight: "weight", step: "step" };
+  const words = { seed: "seed", g: "seed", weight: "weight", step: "step", block: "noises of seed", noise: "noise" };
   return words[item.key] ? `${words[item.key]} ${text}` : text;
 }

@@ -62,6 +62,14 @@ function buildDimensions() {
   add("set", "Prompt set", false, distinct(IMAGES.map((image) => image.set)), (image) => image.set);
   add("prompt", "Prompt", false, distinct(IMAGES.map((image) => promptText(image.prompt))), (image) => promptText(image.prompt));
   add("g", "Generation seed", false, ascending(IMAGES.map((image) => image.g)).map(String), (image) => String(image.g));
+  // Training seeds with noises of their own: whose noise it is, and which of the block. The first
+  // noises of block 0 are drawn for every training seed.
+  if (DATA.noises_per_seed) {
+    const block = (image) => Math.floor(image.g / DATA.noises_per_seed);
+    const noise = (image) => image.g % DATA.noises_per_seed;
+    add("block", "Noises of training seed", false, ascending(IMAGES.map(block)).map(String), (image) => String(block(image)));
+    add("noise", "Noise", false, ascending(IMAGES.map(noise)).map(String), (image) => String(noise(image)));
+  }
   return dimensions;
 }
 

@@ -2,11 +2,13 @@
 
 const listeners = [];
 
+const noiseAxis = () => (dimension("noise") ? "noise" : "g");
+
 function defaults() {
   const many = dimension("prompt") && dimension("prompt").values.length > 1;
   const weights = dimension("weight") ? dimension("weight").values : [];
   return {
-    rows: "arm", cols: many ? "prompt" : "g", srows: "", scols: "",
+    rows: "arm", cols: many ? "prompt" : noiseAxis(), srows: "", scols: "",
     ref: "base", mode: "side", split: 50, amp: 3, size: 72, zoom: 1, limit: "4",
     probe: "", low: "", high: "", claim: "", training: "", theme: "",
     "is.weight": weights.includes("1") ? "1" : weights[0] || "",
@@ -73,7 +75,11 @@ function presets() {
   const views = [];
   if (dimension("prompt")) {
     views.push(["overview", "Overview", { ...base, rows: "arm", cols: "prompt", limit: "4", probe: "" }]);
-    views.push(["seeds", "Every training seed", { ...base, rows: "run", cols: "g", srows: "prompt", limit: "all" }]);
+    // At equal noise: of training seeds with noises of their own those that all of them have drawn.
+    views.push(["seeds", "Every training seed", { ...base, rows: "run", cols: noiseAxis(), srows: "prompt", limit: "all", ...(dimension("block") ? { "is.block": "0" } : {}) }]);
+  }
+  if (dimension("block") && dimension("prompt")) {
+    views.push(["blocks", "Each training seed's own noises", { ...base, rows: "run", cols: "noise", srows: "block", limit: "all", "is.prompt": dimension("prompt").values[0] }]);
   }
   if (dimension("weight") && dimension("weight").values.length > 1) {
     views.push(["dose", "Adapter weight", { ...base, rows: "arm", cols: "weight", srows: "prompt", limit: "4", "is.weight": "" }]);
