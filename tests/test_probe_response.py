@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from lab.probe import PROBES, Reference, measure
+from lab.probe import PROBES, Reference, measure, retrieval
 from lab.probe.diversity import diversity
 from lab.probe.lab_colour import chroma, lab_from_srgb
 from lab.probe.rendered import ShapePicture, render_grid
@@ -304,8 +304,9 @@ SCENES = {
     ),
     "copy": Scene(altered, SHARES, falling={"nearest_training_ncc": 0.02}, training=(0,)),
 }
-# Yes or no: these have confusion matrices instead.
+# Yes or no: these have confusion matrices instead, or planted training sets of their own.
 CATEGORICAL = {f"is_shape/{shape}" for shape in ("circle", "square", "triangle", "other")}
+CATEGORICAL |= {probe.name for probe in retrieval.PROBES}
 CASES = [(name, probe) for name, scene in SCENES.items() for probe in scene.probes]
 
 

@@ -10,7 +10,7 @@ from lab.probe.reference import Reference
 from lab.probe.spec import Probe
 from lab.probe.thumbnail import standardised, thumbnails
 
-__all__ = ["PROBES", "measure_layout"]
+__all__ = ["MAP_PX", "PROBES", "edge_maps", "measure_layout"]
 
 SIDE_PX = 64
 MAP_PX = 16
@@ -46,9 +46,20 @@ def measure_layout(images: np.ndarray, reference: Reference) -> dict[str, np.nda
 
 def _layout_maps(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return maps of lightness and of edge energy, each `(N, MAP_PX, MAP_PX)`."""
+    return _pooled(thumbnails(images, SIDE_PX)[..., 0]), edge_maps(images)
+
+
+def edge_maps(images: np.ndarray) -> np.ndarray:
+    """Return where edges lie: the mean gradient of L* in each cell of a coarse map.
+
+    Args:
+        images: Shape `(N, H, W, 3)`, uint8.
+
+    Returns:
+        Shape `(N, MAP_PX, MAP_PX)`, in L* per pixel of a thumbnail of `SIDE_PX`.
+    """
     lightness = thumbnails(images, SIDE_PX)[..., 0]
-    energy = np.stack([np.hypot(*gradient(image, 1.0)) for image in lightness])
-    return _pooled(lightness), _pooled(energy)
+    return _pooled(np.stack([np.hypot(*gradient(image, 1.0)) for image in lightness]))
 
 
 def _pooled(maps: np.ndarray) -> np.ndarray:

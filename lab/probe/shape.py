@@ -43,7 +43,8 @@ PROBES = (
         for shape in SHAPES
     ),
     Probe("is_shape/other", "0 or 1", "higher", 0, 1,
-          "1 where there is a separable object that is read as none of the three, else 0", _SOURCE),
+          "1 where there is a separable object that is read as none of the three, else 0",
+          _SOURCE),
     Probe("object_count", "objects", "none", 1, np.inf,
           f"separate objects of at least a tenth of the largest's area; {_NO_OBJECT}", _SOURCE),
 )  # fmt: skip
