@@ -300,7 +300,10 @@ SCENES = {
         },
     ),
     "layout": Scene(
-        moved, (0, 0.05, 0.12, 0.25, 0.4), falling={"layout_ncc": 0.05}, training=(0,)
+        moved,
+        (0, 0.05, 0.12, 0.25, 0.4),
+        falling={"layout_ncc": 0.05, "composition": 0.05},
+        training=(0,),
     ),
     "copy": Scene(altered, SHARES, falling={"nearest_training_ncc": 0.02}, training=(0,)),
 }

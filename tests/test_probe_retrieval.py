@@ -34,9 +34,9 @@ def planted(
     """An object of any size and nearly any place, on any ground, with an outline or without."""
     ground = (255, 255, 255) if rng.random() < 0.5 else tuple(rng.integers(100, 256, 3))
     drawn = ShapePicture(
-        shape, side_px=side_px, size=rng.uniform(0.5, 0.85), centre=tuple(rng.uniform(0.42, 0.58, 2)),
-        degrees=rng.uniform(-12, 12), colour=colour, background=ground,
-        outline=0.04 * (rng.random() < 0.5),
+        shape, side_px=side_px, size=rng.uniform(0.5, 0.85),
+        centre=tuple(rng.uniform(0.42, 0.58, 2)), degrees=rng.uniform(-12, 12), colour=colour,
+        background=ground, outline=0.04 * (rng.random() < 0.5),
     ).render()  # fmt: skip
     return degrade(drawn, noise=8, blur_px=side_px / 128, rng=rng)
 

@@ -1,6 +1,7 @@
 """Blur, grid, outline, layout and copying on pictures of known structure."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 from scipy import ndimage
@@ -181,6 +182,48 @@ def test_dark_outlines_are_found_on_the_contour(side_px: int) -> None:
 
 def reference_of(images: list[np.ndarray]) -> Reference:
     return Reference(np.stack(images), tuple("monster" for _ in images))
+
+
+@pytest.mark.parametrize("side_px", [64, 512])
+def test_composition_does_not_answer_for_tone(side_px: int) -> None:
+    """Painting the ground white, or inverting all tones, moves `layout_ncc` and not `composition`.
+
+    Light things on dark grounds, beside a training set of grey things on white: as where the base
+    model draws another word.
+    """
+    training = reference_of(
+        [ShapePicture(shape, side_px=side_px, size=0.7, outline=0.04).render()
+         for shape in ("circle", "square", "triangle")]
+    )  # fmt: skip
+
+    def pictures(ground: tuple[int, int, int] | None) -> np.ndarray:
+        rng = np.random.default_rng(11)
+        return np.stack(
+            [ShapePicture(
+                "star", side_px=side_px, size=rng.uniform(0.5, 0.8),
+                centre=tuple(rng.uniform(0.4, 0.6, 2)),
+                colour=tuple(rng.integers(170, 230, 3)),
+                background=ground or tuple(rng.integers(40, 120, 3)),
+            ).render() for _ in range(8)]
+        )  # fmt: skip
+
+    names = ["composition", "layout_ncc"]
+    drawn = pictures(None)
+    variants = {
+        "as drawn": drawn,
+        "white ground": pictures((255, 255, 255)),
+        "inverted": 255 - drawn,
+    }
+    means = {
+        name: measure(images, reference=training, names=names).mean()
+        for name, images in variants.items()
+    }
+    shift = pd.DataFrame(means).T - means["as drawn"]
+    assert shift.loc["white ground", "composition"] == pytest.approx(0, abs=0.05)
+    assert shift.loc["inverted", "composition"] == pytest.approx(0, abs=0.05)
+    assert (shift.loc[["white ground", "inverted"], "layout_ncc"] > 0.2).all()
+    training_itself = measure(training.images, reference=training, names=names).mean()
+    assert training_itself["composition"] > means["as drawn"]["composition"] + 0.3
 
 
 def test_layout_is_found_where_the_training_images_have_it() -> None:

@@ -38,7 +38,7 @@ def test_every_probe_says_what_it_is_and_is_measured_within_its_range() -> None:
 def test_without_a_reference_only_its_probes_are_left_out() -> None:
     missing = set(PROBES) - set(measure(IMAGES).columns)
     retrieved = {name for name in PROBES if name.startswith("nearest_training/")}
-    assert missing == {"layout_ncc", "nearest_training_ncc"} | retrieved
+    assert missing == {"composition", "layout_ncc", "nearest_training_ncc"} | retrieved
     assert set(PROBES) - set(measure(IMAGES, reference=REFERENCE).columns) == retrieved
 
 

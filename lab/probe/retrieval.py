@@ -35,8 +35,8 @@ _LOOKS = {
 
 PROBES = tuple(
     Probe(f"nearest_training/{field}/by_{look}", "0 or 1", "higher", 0, 1,
-          f"1 where by {_LOOKS[look]} every nearest training image has the {field} that the prompt "
-          f"names, else 0; by chance 1 / (number of {field}s), 1 on the training images; "
+          f"1 where by {_LOOKS[look]} every nearest training image has the {field} that the "
+          f"prompt names, else 0; by chance 1 / (number of {field}s), 1 on the training images; "
           f"NaN: the prompt names none or several of the training set's {field}s", _SOURCES[look])
     for field in FIELDS
     for look in _LOOKS

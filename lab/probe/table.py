@@ -85,26 +85,12 @@ def measure(
         )
     if prompts is not None and len(prompts) != len(images):
         raise ValueError(f"every image must have a prompt, got {len(prompts)} for {len(images)}")
-    needs_prompts = {probe.name for probe in retrieval.PROBES}
-    needs_reference = {probe.name for probes, _ in _ON_REFERENCE for probe in probes}
-    needs_reference |= needs_prompts
-    mistakes = [unknown("probe", name, PROBES) for name in names if name not in PROBES]
-    if reference is None:
-        mistakes += [
-            f"probe {name} compares with the training set, which was not given"
-            for name in names
-            if name in needs_reference
-        ]
-    if prompts is None:
-        mistakes += [
-            f"probe {name} asks what the prompts name, which were not given"
-            for name in names
-            if name in needs_prompts
-        ]
-    raise_if(mistakes)
-    left_out = set() if reference else needs_reference
-    left_out |= needs_prompts if prompts is None else set()
-    wanted = set(names) or set(PROBES) - left_out
+    lacking = _lacking(reference, prompts)
+    raise_if(
+        [unknown("probe", name, PROBES) for name in names if name not in PROBES]
+        + [f"probe {name} {lacking[name]}" for name in names if name in lacking]
+    )
+    wanted = set(names) or set(PROBES) - set(lacking)
 
     columns: dict[str, np.ndarray] = {}
     chosen = [(probes, read) for probes, read in _ON_PICTURE if _any_wanted(probes, wanted)]
@@ -121,6 +107,19 @@ def measure(
             columns.update(retrieval.measure_retrieval(images, reference, prompts))
     order = [name for name in PROBES if name in wanted]
     return pd.DataFrame({name: columns[name] for name in order}, index=range(len(images)))
+
+
+def _lacking(reference: Reference | None, prompts: Sequence[str] | None) -> dict[str, str]:
+    """Return why a probe cannot be measured, by its name: what was not given."""
+    found: dict[str, str] = {}
+    if prompts is None:
+        why = "asks what the prompts name, which were not given"
+        found |= {probe.name: why for probe in retrieval.PROBES}
+    if reference is None:
+        why = "compares with the training set, which was not given"
+        compared = [*(own for own, _ in _ON_REFERENCE), retrieval.PROBES]
+        found |= {probe.name: why for probes in compared for probe in probes}
+    return found
 
 
 def _any_wanted(probes: Sequence[Probe], wanted: set[str]) -> bool:
