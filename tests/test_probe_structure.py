@@ -72,6 +72,41 @@ def test_blur_everywhere_is_told_from_depth_of_field(
     assert spread["deep"] > 1.5 * spread["blurred"]
 
 
+@pytest.mark.parametrize(
+    ("side_px", "width"), [(64, 1 / 64), (64, 0.03), (512, 1 / 512), (512, 0.03)]
+)
+@pytest.mark.parametrize("shape", ["circle", "square", "star"])
+def test_outlines_alone_are_sharp_until_they_are_blurred(
+    shape: str, side_px: int, width: float
+) -> None:
+    drawn = Image.fromarray(
+        ShapePicture(
+            shape, side_px=side_px, size=0.7, outline=width, colour=(255, 255, 255)
+        ).render()
+    )
+    images = np.stack([np.asarray(blurred(drawn, sigma)) for sigma in (0, 2, 2.5)])
+    sharp, soft, softer = measure(images, names=["edge_sigma_p10"])["edge_sigma_p10"]
+    assert sharp <= 0.5  # of a wide line each rim is a drawn edge, soft by a third of a pixel
+    # A thin line is read as half of its blur, the rims of a wide one as the whole.
+    assert 0.8 <= soft <= 2.15
+    assert soft + 0.3 <= softer <= 2.9
+
+
+@pytest.mark.parametrize("side_px", [64, 512])
+def test_sharp_blurred_and_deep_pictures_have_their_numbers(side_px: int) -> None:
+    rng = np.random.default_rng(12)
+    sharp = scene(side_px, rng)
+    images = [sharp, *(blurred(sharp, sigma) for sigma in (1.5, 3)), depth_of_field(sharp, 3)]
+    table = measure(np.stack([np.asarray(image) for image in images]), names=BLUR_NAMES)
+    p10, spread = table["edge_sigma_p10"], table["edge_sigma_range"]
+    assert p10[0] <= 0.35
+    # Edges of objects of 13 px lie so near to each other that a wide blur is read as less.
+    assert 1.0 <= p10[1] <= 1.65
+    assert 1.8 <= p10[2] <= 3.3
+    assert p10[3] <= 0.5
+    assert spread[3] > max(1.5, 2 * spread[0], 2 * spread[2])
+
+
 def test_a_picture_without_edges_has_no_blur() -> None:
     flat = np.full((1, 64, 64, 3), 128, np.uint8)
     assert measure(flat, names=BLUR_NAMES).isna().all(axis=None)
