@@ -112,24 +112,28 @@ def test_a_picture_without_edges_has_no_blur() -> None:
     assert measure(flat, names=BLUR_NAMES).isna().all(axis=None)
 
 
-def test_grids_are_counted_and_never_overcounted_past_training() -> None:
-    shares = grid_confusion(num_images=12)
-    for size in (1, 2, 3):
-        assert shares.loc[size, float(size)] >= 0.8
-    for size in (4, 5, 6):
-        assert shares.loc[size, float(size)] >= 0.5
-    too_many = shares.loc[:4, [column for column in shares if column >= 5]]
-    assert too_many.to_numpy().sum() == 0
-    assert shares.sum(axis=1).to_numpy() == pytest.approx(np.ones(6))
+# Rows and columns from which on a grid may be missed more than now and then.
+LARGE = 5
+
+
+def test_grids_are_counted_and_hardly_ever_overcounted() -> None:
+    shares = grid_confusion(num_images=16)
+    for layout, size in shares.index:
+        own = shares.loc[layout, size]
+        assert own[own.index > max(size, 2)].sum() <= 0.05, (layout, size)
+        if layout in ("one object", "one ground", "own grounds"):
+            assert own[float(size)] >= (0.5 if size >= LARGE else 0.85), (layout, size)
+    assert shares.sum(axis=1).to_numpy() == pytest.approx(np.ones(len(shares)))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("side_px", [64, 512])
 def test_grids_are_rarely_overcounted_in_many_pictures(side_px: int) -> None:
-    shares = grid_confusion(num_images=200, side_px=side_px)
-    assert np.mean([shares.loc[size, float(size)] for size in range(1, 7)]) > 0.85
-    too_many = shares.loc[:4, [column for column in shares if column >= 5]]
-    assert too_many.to_numpy().sum(axis=1).mean() < 0.005
+    shares = grid_confusion(num_images=200, side_px=side_px).drop(index="near grey", level=0)
+    grids = shares.drop(index=["four scattered", "scattered"], level=0)
+    assert np.mean([grids.loc[truth, float(truth[1])] for truth in grids.index]) > 0.85
+    small = shares.loc[[truth for truth in shares.index if truth[1] <= 4]]
+    assert small[[column for column in small if column >= 5]].sum(axis=1).max() <= 0.03
 
 
 def regular_grid(size: int, shape: str, side_px: int, lines: str) -> np.ndarray:
@@ -190,12 +194,36 @@ def test_two_objects_on_a_diagonal_are_no_grid() -> None:
     assert row["grid_size"] == 1
 
 
-def test_misreadings_are_counted_for_the_grid_alone() -> None:
-    wrong, total = count_misreads("grid_size", (2, 3), lambda read: read > 3) or (-1, -1)
-    assert (wrong, total) == (0, 128)
-    everything, _ = count_misreads("grid_size", (2, 3), lambda read: read > 0) or (-1, -1)
-    assert everything == total
-    assert count_misreads("hue_mass/red", (1,), lambda read: read > 0) is None
+def test_misreadings_are_counted_for_the_grid_alone_and_each_layout_apart() -> None:
+    counts = count_misreads("grid_size", (1, 2), lambda read: read >= 2)
+    assert set(counts) == {
+        ("one object", 1), ("four scattered", 1), ("scattered", 1),
+        ("one ground", 2), ("own grounds", 2), ("near grey", 2),
+    }  # fmt: skip
+    assert {total for _, total in counts.values()} == {64}
+    assert counts["one object", 1][0] == 0
+    assert counts["four scattered", 1][0] > 50  # objects in each quarter are read as 2 x 2
+    assert counts["one ground", 2][0] == 64
+    assert not count_misreads("hue_mass/red", (1,), lambda read: read > 0)
+
+
+@pytest.mark.parametrize("side_px", [64, 512])
+@pytest.mark.parametrize("shape", ["circle", "square", "triangle", "star", "cross", "pentagon"])
+def test_a_dark_shape_without_an_outline_has_none(shape: str, side_px: int) -> None:
+    """The tips of a star are thin and dark, but no darker than the star."""
+    rng = np.random.default_rng(13)
+    settings = {"side_px": side_px, "size": 0.7, "degrees": 20}
+    images = [
+        degrade(
+            ShapePicture(shape, colour=colour, outline=outline, **settings).render(),
+            noise=5, rng=rng,
+        )
+        for outline in (0, 0.03)
+        for colour in ((200, 40, 40), (50, 70, 200), (110, 110, 110), (255, 255, 255))[: 3 if not outline else 4]
+    ]  # fmt: skip
+    coverage = measure(np.stack(images), names=["outline_coverage"])["outline_coverage"]
+    assert coverage[:3].max() <= 0.05
+    assert coverage[3:].min() >= 0.9
 
 
 @pytest.mark.parametrize("side_px", [64, 512])

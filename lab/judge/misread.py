@@ -16,8 +16,9 @@ __all__ = ["misread_rate", "upper_bound"]
 def misread_rate(measurements: pd.DataFrame, claim: ClaimConfig, arm: str) -> float:
     """Return the upper bound of the rate at which a probe reads a value outside the support.
 
-    It comes from rendered pictures where the probe has them, else from the training images, whose
-    values are known to be inside. Training images that are misread more often raise it.
+    It comes from rendered pictures where the probe has them, of the layout and true value that are
+    misread most often, else from the training images, whose values are known to be inside.
+    Training images that are misread more often raise it.
 
     Args:
         measurements: The long table of `lab.judge.judge`.
@@ -33,10 +34,10 @@ def misread_rate(measurements: pd.DataFrame, claim: ClaimConfig, arm: str) -> fl
     up_to_support = range(1, round(max(claim.support)) + 1)
     true = up_to_support if claim.kind == "generalised" else claim.support
     rendered = count_misreads(claim.probe, tuple(true), lambda read: outside_support(read, claim))
-    if rendered is None:
+    if not rendered:
         return upper_bound(wrong, len(values))
     observed = wrong / len(values) if len(values) else 0.0
-    return max(upper_bound(*rendered), observed)
+    return max(observed, *(upper_bound(*counts) for counts in rendered.values()))
 
 
 def upper_bound(num_wrong: int, num_read: int) -> float:
