@@ -81,7 +81,7 @@ def rows(tmp_path: Path, dataset: Dataset) -> list[dict[str, str]]:
         images.append(ShapePicture("star", side_px=24 + 8 * (index % 2), colour=fill).render())
     for index, image in enumerate(images):
         Image.fromarray(image).save(tmp_path / f"{index}.png")
-    return [{"file": f"{index}.png"} for index in range(len(images))]
+    return [{"file": f"{index}.png", "prompt": "a star"} for index in range(len(images))]
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -97,7 +97,9 @@ def test_a_file_has_one_similarity_in_any_order_and_company(
     def similarities(chosen: list[dict[str, str]]) -> dict[str, float]:
         measured = measure_files(chosen, tmp_path, config, dataset)
         assert [row["file"] for row in measured] == [row["file"] for row in chosen]
-        assert all(set(row) == {"file", "border_lightness", SIMILARITY} for row in measured)
+        assert all(
+            set(row) == {"file", "prompt", "border_lightness", SIMILARITY} for row in measured
+        )
         return {row["file"]: row[SIMILARITY] for row in measured}
 
     whole = similarities(rows)

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from lab.probe import PROBES, Reference, measure
+from lab.probe import PROBES, Reference, measure, retrieval
 from lab.probe.diversity import diversity
 from lab.probe.lab_colour import chroma, lab_from_srgb
 from lab.probe.rendered import ShapePicture, render_grid
@@ -300,12 +300,16 @@ SCENES = {
         },
     ),
     "layout": Scene(
-        moved, (0, 0.05, 0.12, 0.25, 0.4), falling={"layout_ncc": 0.05}, training=(0,)
+        moved,
+        (0, 0.05, 0.12, 0.25, 0.4),
+        falling={"layout_ncc": 0.05, "composition": 0.05},
+        training=(0,),
     ),
     "copy": Scene(altered, SHARES, falling={"nearest_training_ncc": 0.02}, training=(0,)),
 }
-# Yes or no: these have confusion matrices instead.
+# Yes or no: these have confusion matrices instead, or planted training sets of their own.
 CATEGORICAL = {f"is_shape/{shape}" for shape in ("circle", "square", "triangle", "other")}
+CATEGORICAL |= {probe.name for probe in retrieval.PROBES}
 CASES = [(name, probe) for name, scene in SCENES.items() for probe in scene.probes]
 
 

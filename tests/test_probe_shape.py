@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from lab.probe import measure
 from lab.probe.rendered import ShapePicture, degrade
-from lab.probe.shape import SHAPES
+from lab.probe.shape import OTHER_BELOW, SHAPES
 
 READINGS = [f"is_shape/{shape}" for shape in (*SHAPES, "other")]
 
@@ -72,9 +72,35 @@ def test_objects_are_counted_and_the_largest_is_read() -> None:
     assert table.iloc[0].to_list() == [1, 2]
 
 
-def test_an_empty_picture_has_no_shape() -> None:
-    flat = np.full((1, 64, 64, 3), 128, np.uint8)
-    assert measure(flat, names=READINGS).isna().all(axis=None)
+@pytest.mark.parametrize("side_px", [64, 512])
+def test_where_no_object_is_clean_there_is_no_shape(side_px: int) -> None:
+    rng = np.random.default_rng(8)
+    flat = np.full((side_px, side_px, 3), 128, np.uint8)
+    static = rng.integers(0, 256, (side_px, side_px, 3), dtype=np.uint8)
+    halves = flat.copy()
+    halves[: side_px // 2] = (200, 220, 250)
+    table = measure(np.stack([flat, static, halves]), names=[*READINGS, "shape/circle"])
+    assert (table[READINGS] == 0).all(axis=None)
+    assert table["shape/circle"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("side_px", "noise", "blur"), [(64, 0, 0), (64, 30, 1 / 64), (32, 15, 1 / 64)]
+)
+def test_thresholds_lie_between_the_planted_shapes_and_what_is_nearest_to_them(
+    side_px: int, noise: float, blur: float
+) -> None:
+    names = [f"shape/{shape}" for shape in SHAPES]
+    others = np.concatenate(
+        [
+            measure(draw_shapes(other, 12, side_px, noise, blur), names=names).to_numpy()
+            for other in ("star", "cross", "pentagon", "bar")
+        ]
+    )
+    for index, shape in enumerate(SHAPES):
+        own = measure(draw_shapes(shape, 12, side_px, noise, blur), names=names[index : index + 1])
+        nearest = others[others.argmax(axis=1) == index, index]
+        assert nearest.max(initial=0) < OTHER_BELOW[shape] < own.to_numpy().min()
 
 
 @pytest.mark.parametrize(("side_px", "num_images"), [(64, 12), (512, 3)])

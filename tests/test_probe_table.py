@@ -13,14 +13,15 @@ from lab.probe.rendered import ShapePicture, degrade
 IMAGES = np.stack(
     [ShapePicture("circle").render(), ShapePicture("star", colour=(220, 30, 30)).render()]
 )
-REFERENCE = Reference(IMAGES, ("a", "b"))
+FIELDS = ({"colour": "grey", "shape": "circle"}, {"colour": "red", "shape": "star"})
+REFERENCE = Reference(IMAGES, ("a", "b"), FIELDS)
 
 
 def test_every_probe_says_what_it_is_and_is_measured_within_its_range() -> None:
     rng = np.random.default_rng(9)
     noise = rng.integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
     images = np.concatenate([IMAGES, noise, np.zeros((1, 64, 64, 3), np.uint8)])
-    table = measure(images, reference=REFERENCE)
+    table = measure(images, reference=REFERENCE, prompts=["a grey star", "monster"] * 2 + [""])
     assert list(table.columns) == list(PROBES)
     for name, probe in PROBES.items():
         assert probe.name == name
@@ -36,7 +37,9 @@ def test_every_probe_says_what_it_is_and_is_measured_within_its_range() -> None:
 
 def test_without_a_reference_only_its_probes_are_left_out() -> None:
     missing = set(PROBES) - set(measure(IMAGES).columns)
-    assert missing == {"layout_ncc", "nearest_training_ncc"}
+    retrieved = {name for name in PROBES if name.startswith("nearest_training/")}
+    assert missing == {"composition", "layout_ncc", "nearest_training_ncc"} | retrieved
+    assert set(PROBES) - set(measure(IMAGES, reference=REFERENCE).columns) == retrieved
 
 
 def test_named_probes_equal_those_of_the_whole_table() -> None:
@@ -65,6 +68,12 @@ def test_mistakes_are_named() -> None:
         measure(IMAGES, names=["midgray_share"])
     with pytest.raises(LabError, match="layout_ncc compares with the training set"):
         measure(IMAGES, names=["layout_ncc"])
+    with pytest.raises(
+        LabError, match="by_edges asks what the prompts name, which were not given"
+    ):
+        measure(IMAGES, reference=REFERENCE, names=["nearest_training/shape/by_edges"])
+    with pytest.raises(ValueError, match="every image must have a prompt, got 1 for 2"):
+        measure(IMAGES, reference=REFERENCE, prompts=["a star"])
     with pytest.raises(ValueError, match=r"shape \(N, H, W, 3\) and type uint8, got"):
         measure(IMAGES / 255)
 

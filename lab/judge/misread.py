@@ -16,9 +16,9 @@ __all__ = ["misread_rate", "upper_bound"]
 def misread_rate(measurements: pd.DataFrame, claim: ClaimConfig, arm: str) -> float:
     """Return the upper bound of the rate at which a probe reads a value outside the support.
 
-    It is the largest of the bounds for each true value, from rendered pictures where the probe
-    has them, else from the training images, whose
-    values are known to be inside. Training images that are misread more often raise it.
+    It comes from rendered pictures where the probe has them, of the layout and true value that are
+    misread most often, else from the training images, whose values are known to be inside.
+    Training images that are misread more often raise it.
 
     Args:
         measurements: The long table of `lab.judge.judge`.
@@ -33,16 +33,11 @@ def misread_rate(measurements: pd.DataFrame, claim: ClaimConfig, arm: str) -> fl
     # Beyond the support is misread from anything up to it: a single object is a grid of one.
     up_to_support = range(1, round(max(claim.support)) + 1)
     true = up_to_support if claim.kind == "generalised" else claim.support
-    # Of one value at a time: a rate over all of them would hide the one that is misread most.
-    rendered = [
-        count_misreads(claim.probe, (value,), lambda read: outside_support(read, claim))
-        for value in true
-    ]
-    bounds = [upper_bound(*counted) for counted in rendered if counted is not None]
-    if not bounds:
+    rendered = count_misreads(claim.probe, tuple(true), lambda read: outside_support(read, claim))
+    if not rendered:
         return upper_bound(wrong, len(values))
     observed = wrong / len(values) if len(values) else 0.0
-    return max(*bounds, observed)
+    return max(observed, *(upper_bound(*counts) for counts in rendered.values()))
 
 
 def upper_bound(num_wrong: int, num_read: int) -> float:

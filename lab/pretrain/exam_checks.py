@@ -10,6 +10,7 @@ from lab.pretrain.vocabulary import COLOURS
 from lab.probe import measure
 from lab.probe.lab_colour import lab_from_srgb
 from lab.probe.picture import Picture
+from lab.probe.shape import SHAPES
 
 __all__ = [
     "background_colour",
@@ -42,11 +43,8 @@ def background_colour(image: np.ndarray) -> str:
 
 def shape_read(image: np.ndarray) -> str:
     """Return circle, square, triangle, other, or nothing."""
-    row = measure(image[None], names=["is_shape/circle", "is_shape/square", "is_shape/triangle"])
-    if row.isna().to_numpy().any():
-        return NOTHING
-    found = [name for name in row.columns if row[name].iloc[0] == 1]
-    return found[0].removeprefix("is_shape/") if found else "other"
+    row = measure(image[None], names=[f"is_shape/{shape}" for shape in (*SHAPES, "other")]).iloc[0]
+    return str(row.idxmax()).removeprefix("is_shape/") if row.any() else NOTHING
 
 
 def count_read(image: np.ndarray) -> str:

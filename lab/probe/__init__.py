@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["PROBES", "PROBE_SCHEMA", "Probe", "Reference", "measure"]
 
 # Raised whenever a probe's number changes, so that stored measurements are taken again.
-PROBE_SCHEMA = 4
+PROBE_SCHEMA = 5
 
 
 def __getattr__(name: str) -> Any:

@@ -24,8 +24,8 @@ _SOURCE = "Zhuo and Sim 2011, Defocus map estimation from a single image, Sectio
 
 PROBES = (
     Probe("edge_sigma_p10", "px", "higher", 0, MAX_SIGMA_PX,
-          "blur of the sharpest tenth of the edges: high when everything is blurred; "
-          "NaN: fewer than 20 edge pixels", _SOURCE),
+          "blur of the sharpest tenth of the edges: high when everything is blurred, 0 where they "
+          "are as sharp as can be told; NaN: fewer than 20 edge pixels", _SOURCE),
     Probe("edge_sigma_range", "px", "higher", 0, MAX_SIGMA_PX,
           "p90 - p10 of the blur over 4 x 4 tiles: high under depth of field; "
           "NaN: edges in fewer than 3 tiles", _SOURCE),
@@ -56,10 +56,12 @@ def edge_sigmas(lightness: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
     A step blurred by :math:`\sigma` and re-blurred by :math:`s` has a peak gradient proportional
     to :math:`(\sigma^2 + s^2)^{-1/2}`, so with :math:`R = |\nabla_{s_1}| / |\nabla_{s_2}|`
 
-    .. math:: \sigma^2 = \frac{s_2^2 - R^2 s_1^2}{R^2 - 1}
+    .. math:: \sigma^2 = \max\left(0, \frac{s_2^2 - R^2 s_1^2}{R^2 - 1}\right)
 
     Edges are those of Canny (1986), ridges of the gradient along its own direction that are
-    connected to a strong one, of which those are kept whose ratio a blurred step can have.
+    connected to a strong one. A re-blur weakens a thin line more than any step, by up to
+    :math:`(s_2 / s_1)^2`: such an edge counts as sharp, 0 px. It stays so for lines of a pixel
+    that are blurred by up to about 1 px; blurred by 2 px they read 1 px.
 
     References:
         Zhuo and Sim (2011), Defocus map estimation from a single image, Section 3.
@@ -80,9 +82,8 @@ def edge_sigmas(lightness: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
     strong[0] = False
     edges = strong[labels]
     squared = np.square(strength / np.maximum(weaker, 1e-6), dtype=float)
-    # A ratio outside (1, s2 / s1) is no blurred step: a thin line, a corner, a neighbouring edge.
-    edges &= (squared > 1) & (squared < (REBLUR[1] / REBLUR[0]) ** 2)
+    edges &= squared > 1  # else a neighbouring edge was blurred into this one
     rows, columns = np.nonzero(edges)
     squared = squared[rows, columns]
     variance = (REBLUR[1] ** 2 - squared * REBLUR[0] ** 2) / (squared - 1)
-    return np.minimum(np.sqrt(variance), MAX_SIGMA_PX), rows, columns
+    return np.sqrt(np.clip(variance, 0, MAX_SIGMA_PX**2)), rows, columns

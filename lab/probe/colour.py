@@ -97,6 +97,6 @@ def _shares(pixels: np.ndarray) -> dict[str, float]:
 
 def _inner(mask: np.ndarray) -> np.ndarray:
     """Return the mask without its soft edge, whose pixels mix the object with its background."""
-    iterations = max(1, round(min(mask.shape) / 32))
+    iterations = max(1, round(min(mask.shape) / 64))
     inner = ndimage.binary_erosion(mask, iterations=iterations)
     return inner if inner.sum() > mask.sum() / 4 else mask

@@ -19,7 +19,8 @@ from lab.core.seeds import array_generator
 from lab.probe.colour import HUES
 from lab.probe.misread import (
     GRID_PROBES,
-    IMAGES_PER_SIZE,
+    IMAGES_PER_LAYOUT,
+    LAYOUTS,
     grid_confusion,
     grid_readings,
     slightly_degraded,
@@ -38,11 +39,10 @@ __all__ = [
     "shape_confusion",
 ]
 
-IMAGES_PER_CLASS = IMAGES_PER_SIZE  # so that grids are drawn once for misreadings and for these
+IMAGES_PER_CLASS = IMAGES_PER_LAYOUT  # so that grids are drawn once for misreadings and for these
 SIDE_PX = 64
 UNREADABLE = "unreadable"
 NO_COLOUR = "none"
-GRID_SIZES = (1, 2, 3, 4, 5, 6)
 OUTLINED = 0.5  # of the contour, above which an object counts as outlined
 # The share that a colour must have to be named: of the object, and of the whole image.
 LEAST_SHARE = {"": 0.5, "image_": 0.02}
@@ -121,61 +121,71 @@ def colour_confusion(
 
 
 def outline_confusion(num_images: int = IMAGES_PER_CLASS, side_px: int = SIDE_PX) -> pd.DataFrame:
-    """Return how often objects with and without a dark outline are read as outlined.
+    """Return how often each shape, with and without a dark outline, is read as outlined.
 
     An object counts as outlined where `outline_coverage` exceeds a half.
 
     Args:
-        num_images: Pictures with an outline, 2.5-4.5 % of the side wide, and as many without.
+        num_images: Pictures of each shape with an outline, 2.5-4.5 % of the side wide, and as many
+            without.
         side_px: Their side.
 
     Returns:
-        As `shape_confusion`, with the classes `outline` and `no outline`.
+        Shares; rows such as `star, no outline`, columns `outline` and `no outline`. Rows sum to 1.
     """
-    truths = ("outline", "no outline")
+    answers = ("outline", "no outline")
+    truths = [f"{shape}, {answer}" for shape in (*SHAPES, "star") for answer in answers]
 
     def draw(truth: str, index: int, rng: np.random.Generator) -> np.ndarray:
-        width = float(rng.uniform(*_OUTLINE)) if truth == "outline" else 0.0
-        shape = str(rng.choice([*SHAPES, "star"]))
-        colour = _any_colour(rng)
+        shape, answer = truth.split(", ")
+        width = float(rng.uniform(*_OUTLINE)) if answer == "outline" else 0.0
         look = ShapePicture(
-            shape, side_px, colour=colour, background=_ground(rng, 150, 256), outline=width
-        )
+            shape, side_px, colour=_any_colour(rng), background=_ground(rng, 150, 256),
+            outline=width,
+        )  # fmt: skip
         return _drawn(look, rng)
 
     def read(row: pd.Series[float]) -> str:
         coverage = row["outline_coverage"]
-        return UNREADABLE if np.isnan(coverage) else truths[int(coverage <= OUTLINED)]
+        return UNREADABLE if np.isnan(coverage) else answers[int(coverage <= OUTLINED)]
 
-    return _matrix(truths, ["outline_coverage"], draw, read, num_images)
+    return _matrix(truths, ["outline_coverage"], draw, read, num_images, answers)
 
 
 def regular_grid_confusion(
     num_images: int = IMAGES_PER_CLASS, side_px: int = SIDE_PX
 ) -> pd.DataFrame:
-    """Return how often single objects and grids of 2 to 6 cells a side are read as regular grids.
+    """Return how often pictures of each layout and size are read as regular grids.
 
     Args:
-        num_images: Pictures of each size; see `lab.probe.misread.grid_readings`.
+        num_images: Pictures of each; see `lab.probe.misread.grid_readings`.
         side_px: Their side.
 
     Returns:
-        As `shape_confusion`, with the classes `one object` and `grid`.
+        Shares; rows such as `3 x 3, own grounds`, columns `no grid` and `grid`. Rows sum to 1.
     """
-    truths = ("one object", "grid")
-    rates = [
-        np.mean([grid_readings(n, num_images, side_px)["grid_regular"].mean() for n in sizes])
-        for sizes in (GRID_SIZES[:1], GRID_SIZES[1:])
-    ]
-    table = pd.DataFrame({truths[0]: [1 - rate for rate in rates], truths[1]: rates}, index=truths)
-    return table.rename_axis("true")
+    rates = pd.Series(
+        {
+            _labelled(layout, size): grid_readings(layout, size, num_images, side_px)[
+                "grid_regular"
+            ].mean()
+            for layout, (sizes, _) in LAYOUTS.items()
+            for size in sizes
+        }
+    )
+    return pd.DataFrame({"no grid": 1 - rates, "grid": rates}).rename_axis("true")
 
 
 def _labelled_grid_confusion(
     num_images: int = IMAGES_PER_CLASS, side_px: int = SIDE_PX, *, probe: str
 ) -> pd.DataFrame:
-    table = grid_confusion(probe, GRID_SIZES, num_images, side_px)
-    return table.rename(index="{:g}".format, columns="{:g}".format)
+    table = grid_confusion(probe, num_images, side_px).rename(columns="{:g}".format)
+    table.index = pd.Index([_labelled(*truth) for truth in table.index], name="true")
+    return table
+
+
+def _labelled(layout: str, size: int) -> str:
+    return layout if size == 1 else f"{size} x {size}, {layout}"
 
 
 # Matrix -> the probes whose readings it shows, and the function that draws and reads.
@@ -199,8 +209,8 @@ def confusions(
 ) -> dict[str, pd.DataFrame]:
     """Return the confusion matrices of some probes.
 
-    On one core a matrix takes about a second at 64 px and up to 20 s at 512 px; those of grids
-    share their pictures and take 4 s and 15 s together.
+    On one core a matrix takes a second or two at 64 px and up to 40 s at 512 px; those of grids
+    share their pictures and take 8 s and 40 s together.
 
     Args:
         probes: Names of probes; those that name no class have none.
@@ -224,19 +234,20 @@ def _matrix(
     draw: Callable[[str, int, np.random.Generator], np.ndarray],
     read: Callable[[pd.Series[float]], str],
     num_images: int,
+    answers: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """Draw and read every class; columns are the classes, then what else was read."""
+    """Draw and read every class; columns are the answers, then what else was read."""
     shares = {}
     for number, truth in enumerate(truths):
         images = [
             draw(truth, index, array_generator(number, "confusion", index))
             for index in range(num_images)
         ]
-        answers = measure(np.stack(images), names=probes).apply(read, axis="columns")
-        shares[truth] = answers.value_counts(normalize=True)
+        given = measure(np.stack(images), names=probes).apply(read, axis="columns")
+        shares[truth] = given.value_counts(normalize=True)
     table = pd.DataFrame(shares).T.rename_axis("true")
     others = [column for column in (NO_COLOUR, UNREADABLE) if column in table]
-    return table.reindex(columns=[*truths, *others]).fillna(0.0)
+    return table.reindex(columns=[*(answers or truths), *others]).fillna(0.0)
 
 
 def _drawn(look: ShapePicture, rng: np.random.Generator) -> np.ndarray:

@@ -20,8 +20,8 @@ PROBES = (
     Probe("dark_ridge_share", "share", "higher", 0, 1,
           "pixels of dark lines at most 6 % of the side wide", _SOURCE),
     Probe("outline_coverage", "share", "higher", 0, 1,
-          "pixels of the foreground's contour that lie on such a line; NaN: no separable object",
-          _SOURCE),
+          "pixels of the foreground's contour that lie on such a line, where it is darker than "
+          "the object's inside as well; NaN: no separable object", _SOURCE),
 )  # fmt: skip
 
 
@@ -37,6 +37,9 @@ def measure_outline(picture: Picture) -> dict[str, float]:
     if picture.foreground is not None:
         solid = ndimage.binary_fill_holes(picture.foreground.mask)
         contour = solid & ~ndimage.binary_erosion(solid, _CROSS, border_value=1)
-        nearby = ndimage.binary_dilation(ridge, _CROSS, iterations=max(1, width // 2))
+        # A dark object's own tips and corners are thin and dark, but no darker than its inside.
+        inside = float(np.median(picture.lightness[solid]))
+        line = ridge & (picture.lightness < inside - MIN_DEPTH)
+        nearby = ndimage.binary_dilation(line, _CROSS, iterations=max(1, width // 2))
         coverage = float(nearby[contour].mean()) if contour.any() else 0.0
     return {"dark_ridge_share": float(ridge.mean()), "outline_coverage": coverage}

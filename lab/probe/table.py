@@ -8,7 +8,18 @@ import numpy as np
 import pandas as pd
 
 from lab.core.errors import raise_if, unknown
-from lab.probe import background, blur, circle, colour, copying, grid, layout, outline, shape
+from lab.probe import (
+    background,
+    blur,
+    circle,
+    colour,
+    copying,
+    grid,
+    layout,
+    outline,
+    retrieval,
+    shape,
+)
 from lab.probe.picture import WORKING_SIDE_PX, Picture
 from lab.probe.reference import Reference
 from lab.probe.spec import Probe
@@ -34,12 +45,18 @@ _ON_REFERENCE: tuple[
 )
 
 PROBES: dict[str, Probe] = {
-    probe.name: probe for probes, _ in (*_ON_PICTURE, *_ON_REFERENCE) for probe in probes
+    probe.name: probe
+    for probes in (*(own for own, _ in (*_ON_PICTURE, *_ON_REFERENCE)), retrieval.PROBES)
+    for probe in probes
 }
 
 
 def measure(
-    images: np.ndarray, *, reference: Reference | None = None, names: Sequence[str] = ()
+    images: np.ndarray,
+    *,
+    reference: Reference | None = None,
+    names: Sequence[str] = (),
+    prompts: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Measure probes on images.
 
@@ -48,32 +65,32 @@ def measure(
 
     Args:
         images: Shape `(N, H, W, 3)`, uint8, sRGB.
-        reference: The training set that `layout_ncc` and `nearest_training_ncc` compare with.
-            Without one, these two are left out unless they are asked for.
+        reference: The training set that some probes compare with. Without one, these are left out
+            unless they are asked for.
         names: The probes to measure; empty for all of them.
+        prompts: The prompt of each image, which `nearest_training/...` asks for. Without them,
+            these probes are left out likewise.
 
     Returns:
         N rows in the order of `images`, one float column per probe in the order of `PROBES`.
 
     Raises:
-        LabError: If a name is unknown, or asks for a reference that was not given.
-        ValueError: If `images` is not an array of 8-bit colour images.
+        LabError: If a name is unknown, or asks for a reference or prompts that were not given.
+        ValueError: If `images` is not an array of 8-bit colour images, or has not as many prompts.
     """
     if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
         raise ValueError(
             f"images must have shape (N, H, W, 3) and type uint8, "
             f"got {images.shape} and {images.dtype}"
         )
-    needs_reference = {probe.name for probes, _ in _ON_REFERENCE for probe in probes}
-    mistakes = [unknown("probe", name, PROBES) for name in names if name not in PROBES]
-    if reference is None:
-        mistakes += [
-            f"probe {name} compares with the training set, which was not given"
-            for name in names
-            if name in needs_reference
-        ]
-    raise_if(mistakes)
-    wanted = set(names) or (set(PROBES) if reference else set(PROBES) - needs_reference)
+    if prompts is not None and len(prompts) != len(images):
+        raise ValueError(f"every image must have a prompt, got {len(prompts)} for {len(images)}")
+    lacking = _lacking(reference, prompts)
+    raise_if(
+        [unknown("probe", name, PROBES) for name in names if name not in PROBES]
+        + [f"probe {name} {lacking[name]}" for name in names if name in lacking]
+    )
+    wanted = set(names) or set(PROBES) - set(lacking)
 
     columns: dict[str, np.ndarray] = {}
     chosen = [(probes, read) for probes, read in _ON_PICTURE if _any_wanted(probes, wanted)]
@@ -86,8 +103,23 @@ def measure(
         for probes, compare in _ON_REFERENCE:
             if _any_wanted(probes, wanted):
                 columns.update(compare(images, reference))
+        if prompts is not None and _any_wanted(retrieval.PROBES, wanted):
+            columns.update(retrieval.measure_retrieval(images, reference, prompts))
     order = [name for name in PROBES if name in wanted]
     return pd.DataFrame({name: columns[name] for name in order}, index=range(len(images)))
+
+
+def _lacking(reference: Reference | None, prompts: Sequence[str] | None) -> dict[str, str]:
+    """Return why a probe cannot be measured, by its name: what was not given."""
+    found: dict[str, str] = {}
+    if prompts is None:
+        why = "asks what the prompts name, which were not given"
+        found |= {probe.name: why for probe in retrieval.PROBES}
+    if reference is None:
+        why = "compares with the training set, which was not given"
+        compared = [*(own for own, _ in _ON_REFERENCE), retrieval.PROBES]
+        found |= {probe.name: why for probes in compared for probe in probes}
+    return found
 
 
 def _any_wanted(probes: Sequence[Probe], wanted: set[str]) -> bool:

@@ -29,7 +29,9 @@ def reference_of(dataset: Dataset) -> Reference:
     size = (chosen[0].height_px, chosen[0].width_px)
     chosen = [item for item in chosen if (item.height_px, item.width_px) == size]
     images = np.stack([dataset.load_image(item) for item in chosen])
-    return Reference(images, tuple(item.caption for item in chosen))
+    return Reference(
+        images, tuple(item.caption for item in chosen), tuple(item.fields for item in chosen)
+    )
 
 
 def measure_files(
@@ -42,7 +44,8 @@ def measure_files(
     """Return `rows` with a column for each probe.
 
     Args:
-        rows: Each with a `file` below `folder`. A file that stands in several rows is read once.
+        rows: Each with a `prompt` and a `file` below `folder`. A file that stands in several rows,
+            which then have one prompt, is read once.
         folder: Where the files lie.
         config: The probes wanted.
         dataset: The training set for probes that compare with it; None leaves these out.
@@ -51,10 +54,12 @@ def measure_files(
     reference = reference_of(dataset) if dataset else None
     encoder = _load_encoder(config.encoder) if config.encoder and reference else None
     values: dict[str, dict[str, float]] = {}
-    files = list(dict.fromkeys(row["file"] for row in rows))
+    prompts = {row["file"]: row["prompt"] for row in rows}
+    files = list(prompts)
     for start in range(0, len(files), BATCH):
         for chunk, images in _by_size(folder, files[start : start + BATCH]):
-            frame = measure(images, reference=reference, names=config.names)
+            asked = [prompts[file] for file in chunk]
+            frame = measure(images, reference=reference, names=config.names, prompts=asked)
             if encoder and reference:
                 frame = frame.join(_encoder_probes(encoder, images, reference))
             for file, row in zip(chunk, frame.to_dict("records"), strict=True):

@@ -13,6 +13,7 @@ from typing import Any
 from lab.core import roles
 from lab.core.names import file_name
 from lab.dataset import Dataset
+from lab.probe.retrieval import asked_of
 from lab.record.tables import BASE_IMAGES, PLACEBO_IMAGES, TRAINING_IMAGES
 from lab.run.base_images import base_images_there, baseline_requests
 from lab.run.measure import measure_files
@@ -81,15 +82,16 @@ def _beside_each(
 
 
 def _training_rows(finished: Finished) -> list[dict[str, Any]]:
-    """Measure the images that were trained on."""
+    """Measure the images that were trained on, each as if it had been asked for by its fields."""
     root, probe = finished.places.root, finished.sweep.probe
     rows: list[dict[str, Any]] = []
     for dataset in finished.datasets:
         chosen = [item for item in dataset.examples if item.role == roles.INSTANCE]
         own = [
             {"dataset_hash": dataset.content_hash, "image_index": index, "caption": item.caption,
-             "file": str(item.path.relative_to(root))}
+             "file": str(item.path.relative_to(root)), "prompt": asked_of(item.fields)}
             for index, item in enumerate(chosen)
         ]  # fmt: skip
-        rows += measure_files(own, root, probe, dataset)
+        measured = measure_files(own, root, probe, dataset)
+        rows += [{key: row[key] for key in row if key != "prompt"} for row in measured]
     return rows
