@@ -1,15 +1,13 @@
 """Multiplicity, effect sizes, dose, misreading, planning: each against an independent answer."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
 
-from lab.experiment.claim import ClaimConfig
 from lab.judge.crossed import crossed
 from lab.judge.dose import rises_with_weight
 from lab.judge.effect import improvement_probability, learning_index_table, measurable
-from lab.judge.misread import misread_rate, upper_bound
+from lab.judge.misread import upper_bound
 from lab.judge.multiplicity import (
     benjamini_hochberg_level,
     holm_adjusted,
@@ -17,7 +15,6 @@ from lab.judge.multiplicity import (
 )
 from lab.judge.power import deciding_plan
 from lab.judge.ratio import LearningIndex
-from lab.probe.misread import count_misreads
 
 P = np.array([0.01, 0.04, 0.03, 0.005])
 
@@ -140,21 +137,6 @@ def test_the_misread_bound_is_clopper_and_pearsons() -> None:
     assert upper_bound(3, 50) == pytest.approx(stats.beta.ppf(0.95, 4, 47), abs=1e-12)
     assert upper_bound(0, 0) == 1
     assert upper_bound(4, 4) == 1
-
-
-def test_the_misread_rate_is_that_of_the_value_that_is_misread_most() -> None:
-    claim = ClaimConfig(statement="s", probe="grid_size", kind="generalised", support=[2, 3, 4])
-    columns = ["role", "arm", "probe", "value"]
-    none = pd.DataFrame([("training", "main", "grid_size", 2.0)] * 9, columns=columns)
-    each = [
-        upper_bound(*counted)
-        for size in (1, 2, 3, 4)
-        if (counted := count_misreads("grid_size", (size,), lambda read: read > 4))
-    ]
-    assert misread_rate(none, claim, "main") == max(each)
-    pooled = count_misreads("grid_size", (1, 2, 3, 4), lambda read: read > 4)
-    assert pooled is not None
-    assert max(each) > 3 * upper_bound(*pooled)
 
 
 def test_the_plan_decides_four_times_in_five() -> None:

@@ -74,9 +74,7 @@ class Cells:
     def of_seeds(self, train_seeds: Sequence[int]) -> Self:
         """Return the cells of some training seeds."""
         places = [self.train_seeds.index(seed) for seed in train_seeds]
-        return replace(
-            self, differences=self.differences[places], train_seeds=tuple(train_seeds)
-        )
+        return replace(self, differences=self.differences[places], train_seeds=tuple(train_seeds))
 
     def minus(self, other: Self) -> Self:
         """Return the difference of two shifts that were read on the same seeds."""
