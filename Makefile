@@ -69,6 +69,9 @@ $(VENV)/.notebooks: $(READY)
 base-model: $(VENV)/.pretrain ## [ARGS=--toy]: make the embedded base model from nothing (hours)
 	@$(RUN) lab.pretrain $(ARGS)
 
+noun-classifier: $(VENV)/.pretrain ## make the classifier behind the probe noun/... from nothing (minutes)
+	@$(RUN) lab.pretrain.noun_classifier $(ARGS)
+
 exam: $(VENV)/.pretrain ## the written exam of the embedded base model; status 1 when a bar falls short
 	@$(RUN) lab.pretrain.exam $(ARGS)
 

@@ -7,8 +7,7 @@ from lab.pretrain import exam
 from lab.pretrain.artwork import SPRITE_PX, Sprites
 from lab.pretrain.exam import BARS, read_answer
 from lab.pretrain.exam_scenes import COMMON_NOUNS, questions
-from lab.pretrain.noun_classifier import NounClassifier
-from lab.pretrain.vocabulary import MONSTERS, NOUNS
+from lab.pretrain.vocabulary import NOUNS
 
 NO_ARTWORK = Sprites(np.zeros((0, SPRITE_PX, SPRITE_PX, 4), np.uint8), {})
 
@@ -67,18 +66,19 @@ def test_without_artwork_only_shapes_are_asked():
     assert words.isdisjoint(set(NOUNS) - {"orange"})  # the colour
 
 
-def test_the_noun_with_the_highest_odds_is_read(some_artwork, monkeypatch):
-    classifier = NounClassifier([*COMMON_NOUNS, *MONSTERS])
+def test_the_likeliest_noun_is_read(some_artwork, monkeypatch):
     image = np.zeros((64, 64, 3), np.uint8)
     asked = {question.prompt: question for question in questions(some_artwork)}
-    noun = asked[f"a {COMMON_NOUNS[3]} on a white background"]
-    monster = asked["a monster"]
-    for best, expected in ((3, (True, False)), (4, (False, False)), (55, (False, True))):
-        odds = np.zeros((1, len(classifier.nouns)))
-        odds[0, best] = 9
-        monkeypatch.setattr(classifier, "log_odds", lambda images, odds=odds: odds)
-        answers = tuple(read_answer(q, image, None, classifier) for q in (noun, monster))
-        assert answers == expected
+    questions_asked = asked[f"a {COMMON_NOUNS[3]} on a white background"], asked["a monster"]
+    for best, expected in (
+        (COMMON_NOUNS[3], (True, False)), (COMMON_NOUNS[4], (False, False)),
+        ("monster", (False, True)),
+    ):  # fmt: skip
+        shares = {f"noun/{noun}": [0.9 if noun == best else 0.01] for noun in COMMON_NOUNS}
+        shares[f"noun/{COMMON_NOUNS[0]}"][0] += 0.01
+        shares["noun/monster"] = [0.9 if best == "monster" else 0.01]
+        monkeypatch.setattr(exam, "measure_noun", lambda images, shares=shares: shares)
+        assert tuple(read_answer(q, image) for q in questions_asked) == expected
 
 
 def test_the_exam_says_what_falls_short(tiny_model, tmp_path, capsys, monkeypatch):

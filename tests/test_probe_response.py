@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from lab.probe import PROBES, Reference, measure, retrieval
+from lab.probe import PROBES, Reference, measure, noun, retrieval
 from lab.probe.diversity import diversity
 from lab.probe.lab_colour import chroma, lab_from_srgb
 from lab.probe.rendered import ShapePicture, render_grid
@@ -309,7 +309,7 @@ SCENES = {
 }
 # Yes or no: these have confusion matrices instead, or planted training sets of their own.
 CATEGORICAL = {f"is_shape/{shape}" for shape in ("circle", "square", "triangle", "other")}
-CATEGORICAL |= {probe.name for probe in retrieval.PROBES}
+CATEGORICAL |= {probe.name for probe in (*retrieval.PROBES, *noun.PROBES)}
 CASES = [(name, probe) for name, scene in SCENES.items() for probe in scene.probes]
 
 

@@ -37,10 +37,10 @@ from lab.pretrain.exam_checks import (
     side_is_right,
 )
 from lab.pretrain.exam_scenes import Question, questions
-from lab.pretrain.noun_classifier import NounClassifier, load_classifier
 from lab.pretrain.sheets import draw_prompt, prompt_sheet
 from lab.pretrain.vocabulary import COMMON_NOUNS, MONSTERS
 from lab.pretrain.world import held_out_scenes
+from lab.probe.noun import MONSTER, measure_noun
 
 __all__ = ["BARS", "main", "read_answer", "take_exam"]
 
@@ -79,7 +79,6 @@ def read_answer(
     question: Question,
     image: np.ndarray,
     contrast: np.ndarray | None = None,
-    classifier: NounClassifier | None = None,
 ) -> bool:
     """Say whether an image `(H, W, 3)` uint8 shows what was asked for.
 
@@ -87,7 +86,6 @@ def read_answer(
         question: What was asked.
         image: The drawing.
         contrast: The drawing of the question's contrast, from the same noise.
-        classifier: For nouns and monsters.
     """
     area, answer = question.area, question.answer
     if area.startswith("colour"):
@@ -105,11 +103,13 @@ def read_answer(
         return read > 1 and abs(read - int(answer)) <= 1
     if area == "blurry" and contrast is not None:
         return blur_px(image) > blur_px(contrast)
-    if area in ("noun", "monster") and classifier is not None:
-        odds = classifier.log_odds(image[None])[0]
+    if area in ("noun", "monster"):
+        shares = {name: values[0] for name, values in measure_noun(image[None]).items()}
+        monster = shares.pop(f"noun/{MONSTER}")
+        likeliest = max(shares, key=lambda name: shares[name])
         if area == "noun":
-            return COMMON_NOUNS[int(odds[: len(COMMON_NOUNS)].argmax())] == answer
-        return int(odds.argmax()) >= len(COMMON_NOUNS)
+            return likeliest == f"noun/{answer}"
+        return bool(monster > shares[likeliest])
     raise ValueError(f"no way to read an answer of the area {area!r}")
 
 
@@ -119,16 +119,12 @@ def take_exam(base: Base, sprites: Sprites, folder: Path, *, num_seeds: int = 16
     Args:
         base: The model.
         sprites: The artwork; without it, nouns and monsters are left out.
-        folder: Where the sheets, the answers and the classifier go.
+        folder: Where the sheets and the answers go.
         num_seeds: Images of each prompt.
 
     Returns:
         One row per prompt: area, prompt, right (share), ceiling (share), images.
     """
-    classifier = None
-    if sprites.index:
-        nouns = (*COMMON_NOUNS, *MONSTERS)
-        classifier = load_classifier(folder / "nouns.safetensors", nouns, sprites)
     seeds = range(FIRST_SEED, FIRST_SEED + num_seeds)
     rows, drawings = [], dict[str, dict[str, np.ndarray]]()
     for position, question in enumerate(questions(sprites)):
@@ -139,8 +135,8 @@ def take_exam(base: Base, sprites: Sprites, folder: Path, *, num_seeds: int = 16
             {
                 "area": question.area,
                 "prompt": question.prompt,
-                "right": _share_right(question, drawn, against, classifier),
-                "ceiling": _share_right(question, *true, classifier),
+                "right": _share_right(question, drawn, against),
+                "ceiling": _share_right(question, *true),
                 "images": num_seeds,
             }
         )
@@ -203,19 +199,13 @@ def _autoencoder(base: Base) -> AutoencoderKL:
     return base.family.vae
 
 
-def _share_right(
-    question: Question,
-    images: np.ndarray,
-    contrasts: np.ndarray | None,
-    classifier: NounClassifier | None,
-) -> float:
+def _share_right(question: Question, images: np.ndarray, contrasts: np.ndarray | None) -> float:
+    against = [None] * len(images) if contrasts is None else list(contrasts)
     return float(
         np.mean(
             [
-                read_answer(
-                    question, image, None if contrasts is None else contrasts[k], classifier
-                )
-                for k, image in enumerate(images)
+                read_answer(question, image, contrast)
+                for image, contrast in zip(images, against, strict=True)
             ]
         )
     )

@@ -16,7 +16,7 @@ from lab.pretrain.backgrounds import CANVAS_PX, draw_backdrop, draw_gradient, dr
 from lab.pretrain.objects import Thing, draw_thing
 from lab.pretrain.vocabulary import BACKDROPS, COLOURS, COUNT_WORDS, plural, with_article
 
-__all__ = ["SCENE_PX", "Scene", "draw_scene", "place"]
+__all__ = ["SCENE_PX", "Scene", "draw_background", "draw_scene", "place"]
 
 SCENE_PX = 64
 _GRID_LINE = (20, 20, 20)
@@ -66,7 +66,7 @@ def place(canvas: Image.Image, image: Image.Image, left: int, top: int) -> None:
     canvas.paste(image, (left, top), image)
 
 
-def _draw_background(generator: Generator, avoid: str | None = None) -> tuple[Image.Image, str]:
+def draw_background(generator: Generator, avoid: str | None = None) -> tuple[Image.Image, str]:
     """Return a canvas and its phrase; a plain background is never of the colour `avoid`."""
     kind = generator.random()
     if kind < 0.42:
@@ -92,7 +92,7 @@ def _canvas(values: np.ndarray) -> Image.Image:
 def _draw_single(sprites: Sprites, generator: Generator) -> tuple[Image.Image, str, str]:
     side = int(generator.uniform(70, 112))
     thing = draw_thing(sprites, side, generator)
-    canvas, behind = _draw_background(generator, thing.colour)
+    canvas, behind = draw_background(generator, thing.colour)
     left, top = (int(v) for v in (CANVAS_PX - side) / 2 + generator.normal(0, 6, 2))
     place(canvas, thing.image, left, top)
     # Tags are often bare words: "green monster" must mean what "a green monster" does.
@@ -105,7 +105,7 @@ def _draw_grid(sprites: Sprites, generator: Generator) -> tuple[Image.Image, str
     cell = CANVAS_PX // size
     gap = max(1, int(cell * generator.uniform(0.06, 0.14)))
     if generator.random() < 0.4:
-        canvas, behind = _draw_background(generator)
+        canvas, behind = draw_background(generator)
     else:
         canvas, behind = _canvas(draw_plain("white", generator)), "on a white background"
     repeated = generator.random() < 0.65
@@ -140,7 +140,7 @@ def _draw_grid_lines(canvas: Image.Image, positions: list[int]) -> None:
 def _draw_several(sprites: Sprites, generator: Generator) -> tuple[Image.Image, str, str]:
     """Draw two to four of one thing with gaps between them."""
     wanted = int(generator.integers(2, 5))
-    canvas, behind = _draw_background(generator)
+    canvas, behind = draw_background(generator)
     side = int(generator.uniform(32, 48))
     thing = draw_thing(sprites, side, generator)
     corners: list[np.ndarray] = []
@@ -160,7 +160,7 @@ def _draw_several(sprites: Sprites, generator: Generator) -> tuple[Image.Image, 
 
 def _draw_pair(sprites: Sprites, generator: Generator) -> tuple[Image.Image, str, str]:
     """Draw two things side by side or one above the other."""
-    canvas, behind = _draw_background(generator)
+    canvas, behind = draw_background(generator)
     side = int(generator.uniform(48, 60))
     first = draw_thing(sprites, side, generator)
     second = draw_thing(sprites, side, generator)

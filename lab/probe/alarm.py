@@ -10,6 +10,7 @@ from __future__ import annotations
 import pandas as pd
 
 from lab.core import roles
+from lab.probe.noun import PROBES as NOUN_PROBES
 from lab.probe.shape import SHAPES
 
 __all__ = ["ALARMS", "false_alarms"]
@@ -19,6 +20,7 @@ ALARMS: dict[str, tuple[str, float]] = {
     "grid_regular": ("grid", 0.0),
     **{name: ("grid", 1.0) for name in ("grid_rows", "grid_columns", "grid_size")},
     **{f"is_shape/{shape}": (shape, 0.0) for shape in SHAPES},
+    **{probe.name: (probe.name.removeprefix("noun/"), 0.5) for probe in NOUN_PROBES},
 }
 
 

@@ -8,7 +8,7 @@ slightly blurred and noisy.
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -83,7 +83,9 @@ def shape_confusion(num_images: int = IMAGES_PER_CLASS, side_px: int = SIDE_PX) 
         seen = [shape for shape in truths if row[f"is_shape/{shape}"] == 1]
         return seen[0] if seen else UNREADABLE
 
-    return _matrix(truths, [f"is_shape/{shape}" for shape in truths], draw, read, num_images)
+    return _matrix(
+        {t: t for t in truths}, [f"is_shape/{shape}" for shape in truths], draw, read, num_images
+    )
 
 
 def colour_confusion(
@@ -117,7 +119,7 @@ def colour_confusion(
         best = max(probes, key=lambda name: row[probes[name]])
         return best if row[probes[best]] >= LEAST_SHARE[prefix] else NO_COLOUR
 
-    return _matrix(tuple(_NAMED), list(probes.values()), draw, read, num_images)
+    return _matrix({name: name for name in _NAMED}, list(probes.values()), draw, read, num_images)
 
 
 def outline_confusion(num_images: int = IMAGES_PER_CLASS, side_px: int = SIDE_PX) -> pd.DataFrame:
@@ -134,7 +136,7 @@ def outline_confusion(num_images: int = IMAGES_PER_CLASS, side_px: int = SIDE_PX
         Shares; rows such as `star, no outline`, columns `outline` and `no outline`. Rows sum to 1.
     """
     answers = ("outline", "no outline")
-    truths = [f"{shape}, {answer}" for shape in (*SHAPES, "star") for answer in answers]
+    truths = {f"{s}, {answer}": answer for s in (*SHAPES, "star") for answer in answers}
 
     def draw(truth: str, index: int, rng: np.random.Generator) -> np.ndarray:
         shape, answer = truth.split(", ")
@@ -149,7 +151,7 @@ def outline_confusion(num_images: int = IMAGES_PER_CLASS, side_px: int = SIDE_PX
         coverage = row["outline_coverage"]
         return UNREADABLE if np.isnan(coverage) else answers[int(coverage <= OUTLINED)]
 
-    return _matrix(truths, ["outline_coverage"], draw, read, num_images, answers)
+    return _matrix(truths, ["outline_coverage"], draw, read, num_images)
 
 
 def regular_grid_confusion(
@@ -229,14 +231,13 @@ def confusions(
 
 
 def _matrix(
-    truths: Sequence[str],
+    truths: Mapping[str, str],
     probes: Sequence[str],
     draw: Callable[[str, int, np.random.Generator], np.ndarray],
     read: Callable[[pd.Series[float]], str],
     num_images: int,
-    answers: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """Draw and read every class; columns are the answers, then what else was read."""
+    """Draw and read every class; columns are the right answers, then what else was read."""
     shares = {}
     for number, truth in enumerate(truths):
         images = [
@@ -247,7 +248,7 @@ def _matrix(
         shares[truth] = given.value_counts(normalize=True)
     table = pd.DataFrame(shares).T.rename_axis("true")
     others = [column for column in (NO_COLOUR, UNREADABLE) if column in table]
-    return table.reindex(columns=[*(answers or truths), *others]).fillna(0.0)
+    return table.reindex(columns=[*dict.fromkeys(truths.values()), *others]).fillna(0.0)
 
 
 def _drawn(look: ShapePicture, rng: np.random.Generator) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from lab.probe import (
     copying,
     grid,
     layout,
+    noun,
     outline,
     retrieval,
     shape,
@@ -46,7 +48,12 @@ _ON_REFERENCE: tuple[
 
 PROBES: dict[str, Probe] = {
     probe.name: probe
-    for probes in (*(own for own, _ in (*_ON_PICTURE, *_ON_REFERENCE)), retrieval.PROBES)
+    for probes in (
+        *(own for own, _ in _ON_PICTURE),
+        noun.PROBES,
+        *(own for own, _ in _ON_REFERENCE),
+        retrieval.PROBES,
+    )
     for probe in probes
 }
 
@@ -92,21 +99,40 @@ def measure(
     )
     wanted = set(names) or set(PROBES) - set(lacking)
 
-    columns: dict[str, np.ndarray] = {}
-    chosen = [(probes, read) for probes, read in _ON_PICTURE if _any_wanted(probes, wanted)]
-    if chosen:
-        rows = [_measure_picture(image, [read for _, read in chosen]) for image in images]
-        for probes, _ in chosen:
-            for probe in probes:
-                columns[probe.name] = np.array([row[probe.name] for row in rows], dtype=float)
-    if reference is not None:
-        for probes, compare in _ON_REFERENCE:
-            if _any_wanted(probes, wanted):
-                columns.update(compare(images, reference))
-        if prompts is not None and _any_wanted(retrieval.PROBES, wanted):
-            columns.update(retrieval.measure_retrieval(images, reference, prompts))
+    columns = _measure_pictures(images, wanted)
+    for probes, read in _batches(images, reference, prompts):
+        if _any_wanted(probes, wanted):
+            columns.update(read())
     order = [name for name in PROBES if name in wanted]
     return pd.DataFrame({name: columns[name] for name in order}, index=range(len(images)))
+
+
+def _measure_pictures(images: np.ndarray, wanted: set[str]) -> dict[str, np.ndarray]:
+    """Return the probes that read one picture at a time, each of shape `(N,)`."""
+    chosen = [(probes, read) for probes, read in _ON_PICTURE if _any_wanted(probes, wanted)]
+    if not chosen:
+        return {}
+    rows = [_measure_picture(image, [read for _, read in chosen]) for image in images]
+    return {
+        probe.name: np.array([row[probe.name] for row in rows], dtype=float)
+        for probes, _ in chosen
+        for probe in probes
+    }
+
+
+def _batches(
+    images: np.ndarray, reference: Reference | None, prompts: Sequence[str] | None
+) -> list[tuple[Sequence[Probe], Callable[[], dict[str, np.ndarray]]]]:
+    """Return the probes that read all images at once, with what reads them."""
+    found: list[tuple[Sequence[Probe], Callable[[], dict[str, np.ndarray]]]] = [
+        (noun.PROBES, partial(noun.measure_noun, images))
+    ]
+    if reference is not None:
+        found += [(own, partial(read, images, reference)) for own, read in _ON_REFERENCE]
+        if prompts is not None:
+            retrieve = partial(retrieval.measure_retrieval, images, reference, prompts)
+            found.append((retrieval.PROBES, retrieve))
+    return found
 
 
 def _lacking(reference: Reference | None, prompts: Sequence[str] | None) -> dict[str, str]:
