@@ -18,7 +18,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-__all__ = ["EFFECT_LEVELS", "EQUIVALENCE_P", "LOOKS", "Look", "Values", "decide_over_looks"]
+__all__ = [
+    "EFFECT_LEVELS",
+    "EQUIVALENCE_P",
+    "LOOKS",
+    "Look",
+    "Values",
+    "decide_over_looks",
+    "effect_levels",
+]
 
 LOOKS = (3, 5, 8, 12, 16)  # training seeds
 # Two-sided p at which a claim is rejected, the same at every look, by how many claims are not yet
@@ -86,7 +94,10 @@ def decide_over_looks(claims: Mapping[str, Values]) -> dict[str, Look]:
     decided = {name: Look(0, "open") for name in claims}
     rejected: set[str] = set()
     for num_train in (look for look in LOOKS if seeds and look <= min(seeds)):
-        for name in _effects(claims, rejected, num_train):
+        left = [name for name in claims if name not in rejected]
+        p = np.array([_p(claims[name].differences[:num_train]) for name in left])
+        found = [name for name, yes in zip(left, p <= 1 - effect_levels(p), strict=True) if yes]
+        for name in found:
             rejected.add(name)
             if decided[name].found == "open":
                 mean = claims[name].differences[:num_train].mean()
@@ -98,17 +109,27 @@ def decide_over_looks(claims: Mapping[str, Values]) -> dict[str, Look]:
     return decided
 
 
-def _effects(claims: Mapping[str, Values], rejected: set[str], num_train: int) -> list[str]:
-    """Return the claims that Holm's procedure rejects at this look, beside those before it."""
-    left = [name for name in claims if name not in rejected]
-    p = {name: _p(claims[name].differences[:num_train]) for name in left}
-    left.sort(key=p.__getitem__)
-    found = []
-    for place, name in enumerate(left):
-        if not p[name] <= EFFECT_LEVELS[len(left) - place - 1]:
-            break
-        found.append(name)
-    return found
+def effect_levels(p: np.ndarray) -> np.ndarray:
+    r"""Return for each claim the interval level that agrees with Holm's test at one look.
+
+    The k-th smallest p is tested at the level of as many claims as are then left; after the first
+    that fails, all are held to its level. So a claim is rejected where p is at most 1 - level.
+
+    Args:
+        p: Of the claims that are not yet rejected, shape `(m,)`, m at most 8; NaN counts as 1.
+
+    Returns:
+        Shape `(m,)`: levels such as .98664, in the order of `p`.
+    """
+    p = np.where(np.isnan(p), 1.0, p)
+    order = np.argsort(p, kind="stable")
+    tested_at = np.array(EFFECT_LEVELS[: len(p)])[::-1]
+    failed = np.flatnonzero(p[order] > tested_at)
+    if len(failed):
+        tested_at[failed[0] :] = tested_at[failed[0]]
+    levels = np.empty(len(p))
+    levels[order] = 1 - tested_at
+    return levels
 
 
 def _is_within(values: Values, num_train: int) -> bool:
