@@ -16,7 +16,7 @@ export HYDRA_FULL_ERROR := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep plan report results dataset pictures ui sync notebook test test-all lint format bench base-model exam
+.PHONY: help setup sweep plan report results dataset pictures ui sync notebook test test-all lint format bench audit base-model exam
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -93,6 +93,9 @@ test-all: $(READY) ## all tests, slow ones too
 
 bench: $(READY) ## [ARGS=...]: speed, as ratios to the bare UNet in the same run
 	@$(RUN) lab.bench $(ARGS)
+
+audit: $(READY) ## [ARGS=--replicates=200]: how often the verdicts err; writes experiments/AUDIT.md
+	@$(RUN) lab.bench.audit $(ARGS)
 
 lint: $(READY) ## ruff and mypy
 	@$(RUN) ruff check .

@@ -35,6 +35,7 @@ PURPOSES = (
     "confusion",  # the rendered pictures of the confusion matrices
     "misread",  # the rendered grids whose misreadings are counted
     "interval",  # the draws behind an interval that has no formula
+    "audit",  # the simulated experiments of `make audit`
 )
 
 

@@ -18,7 +18,6 @@ from lab.judge.thresholds import (
     CONTAINED_INDEX,
     DOSE_WEIGHTS,
     EQUIVALENCE_INDEX,
-    EQUIVALENCE_LEVEL,
     LEAKED_INDEX,
     LEARNED_INDEX,
     OUTSIDE_RATE,
@@ -149,7 +148,7 @@ def _is_within(evidence: Evidence, bound: float) -> bool:
     Of yes or no, the bound of a share must say so too: outcomes that were all the same have an
     interval without a width.
     """
-    estimate = evidence.estimate(EQUIVALENCE_LEVEL)
+    estimate = evidence.estimate(evidence.equivalence_level)
     counted = evidence.counted_bound(*evidence.cells.differences.shape)
     return -bound < estimate.low and estimate.high < bound and counted < bound
 

@@ -9,7 +9,6 @@ from lab.judge.power import Goal, Plan, deciding_plan
 from lab.judge.thresholds import (
     CONTAINED_INDEX,
     EQUIVALENCE_INDEX,
-    EQUIVALENCE_LEVEL,
     LEAKED_INDEX,
     OUTSIDE_RATE,
     PARTLY_INDEX,
@@ -62,7 +61,8 @@ def _equivalences(evidence: Evidence, mean: float) -> Iterator[Goal]:
     """Yield the goal of two one-sided tests, where the estimate lies inside their bounds."""
     bound = _no_effect_below(evidence)
     if bound is not None and abs(mean) < bound:
-        yield [(bound - mean, EQUIVALENCE_LEVEL), (bound + mean, EQUIVALENCE_LEVEL)]
+        level = evidence.equivalence_level
+        yield [(bound - mean, level), (bound + mean, level)]
 
 
 def _no_effect_below(evidence: Evidence) -> float | None:

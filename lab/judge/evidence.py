@@ -56,6 +56,7 @@ class Evidence:
             could not read, in the adapter's and in the base model's images: what any values
             could have come to lies between them. Empty where all was read, or where the probe
             has no bounds.
+        equivalence_level: Of the interval that must lie inside a bound of no effect.
     """
 
     question: Question
@@ -72,6 +73,7 @@ class Evidence:
     undertrained: tuple[int, ...]
     misread_rate: float
     completions: tuple[Evidence, ...] = ()
+    equivalence_level: float = EQUIVALENCE_LEVEL
 
     @property
     def claim(self) -> ClaimConfig:
@@ -83,6 +85,11 @@ class Evidence:
         """Skewness of the differences; NaN where there are fewer than three, or all are equal."""
         differences = self.cells.by_noise
         return skewness(differences) if differences.size >= 3 else np.nan
+
+    def held_to(self, equivalence_level: float) -> Evidence:
+        """Return the same evidence, completions too, with another level of no effect."""
+        cases = tuple(case.held_to(equivalence_level) for case in self.completions)
+        return replace(self, equivalence_level=equivalence_level, completions=cases)
 
     def completed(self, case: int | None) -> Evidence:
         """Return one of the completions; the evidence itself with None, or where all was read."""
@@ -103,7 +110,7 @@ class Evidence:
         """
         if not self.counted_reach:
             return 0.0
-        share = min(abs(self.estimate(EQUIVALENCE_LEVEL).value) / self.counted_reach, 1.0)
+        share = min(abs(self.estimate(self.equivalence_level).value) / self.counted_reach, 1.0)
         number = num_independent(num_train, num_generation)
         return largest_share(share, number) * self.counted_reach
 

@@ -107,23 +107,25 @@ def _exact_p(differences: np.ndarray) -> float:
 
 def _thresholds(evidence: Evidence, level: float) -> str:
     """Return the thresholds of a claim's criterion in one line."""
+    no_effect = f"{100 * evidence.equivalence_level:g} %"
     shared = f"interval {level:.2%}; unreadable images at their worst"
     if evidence.claim.kind == "leaked":
         return (
-            f"leaked LI >= {LEAKED_INDEX:g}; contained inside +-{CONTAINED_INDEX:g} at 90 %; "
-            f"{shared}"
+            f"leaked LI >= {LEAKED_INDEX:g}; contained inside +-{CONTAINED_INDEX:g} at "
+            f"{no_effect}; {shared}"
         )
     if evidence.claim.kind == "earlier":
         return f"onset at LI {LEARNED_INDEX:g}; {shared}"
     if evidence.claim.bound is not None:
-        return f"shift inside or beyond +-{evidence.claim.bound:g}; contained at 90 %; {shared}"
+        bound = f"shift inside or beyond +-{evidence.claim.bound:g}"
+        return f"{bound}; contained at {no_effect}; {shared}"
     if evidence.claim.support:
         rate = evidence.misread_rate
         bar = "unknown" if np.isnan(rate) else f"{rate:.3f}"
-        return f"share > misread rate {bar}; none inside +-{OUTSIDE_RATE:g} at 90 %; {shared}"
+        none = f"none inside +-{OUTSIDE_RATE:g} at {no_effect}"
+        return f"share > misread rate {bar}; {none}; {shared}"
     return (
         f"learned LI >= {LEARNED_INDEX:g}; partly LI >= {PARTLY_INDEX:g}, weak below it; not "
-        f"learned inside "
-        f"+-{EQUIVALENCE_INDEX:g} at 90 % with ceiling >= {CEILING_INDEX:g} and no rising dose; "
-        f"{shared}"
+        f"learned inside +-{EQUIVALENCE_INDEX:g} at {no_effect} with ceiling >= "
+        f"{CEILING_INDEX:g} and no rising dose; {shared}"
     )

@@ -26,7 +26,7 @@ from lab.judge.values import COLUMNS
 from lab.judge.verdict import decide
 from lab.probe.alarm import false_alarms
 
-__all__ = ["judge"]
+__all__ = ["adjust", "check_frames", "gather", "judge", "with_context"]
 
 CHECK_COLUMNS = ("arm", "train_seed", "loss_adapter", "loss_base")
 
@@ -73,19 +73,28 @@ def judge(
         LabError: If a column, a seed, an image, a control or a probe is missing; every mistake of
             every claim at once.
     """
-    _check_frames(measurements, checks)
-    evidence = _gather(measurements, claims, checks, measurements if steps is None else steps)
-    levels, adjusted = _adjust(evidence)
-    alarms = false_alarms(measurements)["false_alarm_rate"]
+    check_frames(measurements, checks)
+    evidence = gather(measurements, claims, checks, measurements if steps is None else steps)
+    levels, adjusted = adjust(evidence)
     rows = [
         verdict_row(item, decide(item, level), level, p)
-        | {"false_alarm_rate": alarms.reindex(item.claim.probes).max()}
         for item, level, p in zip(evidence, levels, adjusted, strict=True)
     ]
-    return _with_leak_ratio(pd.DataFrame(rows), claims)
+    return with_context(pd.DataFrame(rows), claims, measurements)
 
 
-def _gather(
+def with_context(
+    table: pd.DataFrame, claims: Mapping[str, ClaimConfig], measurements: pd.DataFrame
+) -> pd.DataFrame:
+    """Add to verdicts what other rows say of them: false alarms, and leaks beside the trigger."""
+    alarms = false_alarms(measurements)["false_alarm_rate"]
+    table["false_alarm_rate"] = [
+        alarms.reindex(claims[name].probes).max() for name in table["claim"]
+    ]
+    return _with_leak_ratio(table, claims)
+
+
+def gather(
     measurements: pd.DataFrame,
     claims: Mapping[str, ClaimConfig],
     checks: pd.DataFrame,
@@ -122,7 +131,7 @@ def _gather_earlier(
     ]
 
 
-def _check_frames(measurements: pd.DataFrame, checks: pd.DataFrame) -> None:
+def check_frames(measurements: pd.DataFrame, checks: pd.DataFrame) -> None:
     """Raise for missing columns, unknown roles and arms that lack training seeds."""
     mistakes = [
         f"measurements must have the column {name}"
@@ -150,7 +159,7 @@ def _check_frames(measurements: pd.DataFrame, checks: pd.DataFrame) -> None:
     raise_if(mistakes)
 
 
-def _adjust(evidence: list[Evidence]) -> tuple[np.ndarray, np.ndarray]:
+def adjust(evidence: list[Evidence]) -> tuple[np.ndarray, np.ndarray]:
     """Return each piece of evidence's interval level and adjusted p (NaN where untested)."""
     levels, adjusted = np.full(len(evidence), 1 - ALPHA), np.full(len(evidence), np.nan)
     p = np.array([e.p_value for e in evidence])
