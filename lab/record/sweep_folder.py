@@ -12,6 +12,7 @@ from lab.record.tables import (
     CONFUSION,
     DIVERSITY,
     DOSE,
+    NOISE_FLOOR,
     ONSET,
     PLACEBO_IMAGES,
     TRAINING_IMAGES,
@@ -23,7 +24,7 @@ __all__ = ["SweepFolder", "find_sweeps", "open_folder"]
 
 _TABLES = (
     BASE_IMAGES, PLACEBO_IMAGES, TRAINING_IMAGES, DIVERSITY, VERDICTS, DOSE, ONSET, VARIANCE,
-    CONFUSION,
+    CONFUSION, NOISE_FLOOR,
 )  # fmt: skip
 
 

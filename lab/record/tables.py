@@ -21,6 +21,7 @@ __all__ = [
     "DOSE",
     "DRIFT",
     "IMAGES",
+    "NOISE_FLOOR",
     "ONSET",
     "PERFORMANCE",
     "PLACEBO_IMAGES",
@@ -33,8 +34,9 @@ __all__ = [
 
 # Columns that hold words in whichever table they stand: "NA" and the empty prompt are words.
 _WORDS = frozenset(
-    "arm article baseline caption claim dataset_hash decided_by file given matrix output_id "
-    "prompt prompt_set read reason role run_id statement thresholds true unit verdict".split()
+    "arm article baseline caption claim dataset_hash decided_by file given matrix measure "
+    "output_id prompt prompt_set read reason role run_id scale statement thresholds true unit "
+    "verdict".split()
 )
 
 
@@ -119,4 +121,8 @@ VERDICTS = Table("verdicts.csv", ("claim", "arm", "verdict"))
 DOSE = Table("dose.csv", ())
 ONSET = Table("onset.csv", ())
 VARIANCE = Table("variance.csv", ())
+NOISE_FLOOR = Table(
+    "noise_floor.csv",
+    ("claim", "measure", "scale", "floor", "low", "high", "num_runs", "own_noises"),
+)
 CONFUSION = Table("confusion.csv", ("matrix", "true", "read", "share", "num_images", "side_px"))

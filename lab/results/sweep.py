@@ -26,6 +26,7 @@ from lab.record.tables import (
     DIVERSITY,
     DOSE,
     DRIFT,
+    NOISE_FLOOR,
     ONSET,
     VARIANCE,
     VERDICTS,
@@ -176,6 +177,14 @@ class SweepResults:
         levels = rows.drop_duplicates("arm")[["arm", *factors]]
         of_model = of_model.merge(levels, on="arm").astype({"train_seed": "Int64"})
         return pd.concat([rows, of_model], ignore_index=True)
+
+    @cached_property
+    def noise_floors(self) -> pd.DataFrame:
+        """How much two runs of the same settings differ, for what each claim reads.
+
+        The frame of `lab.report.noise_floor.noise_floors`, empty before the sweep was reported.
+        """
+        return NOISE_FLOOR.read(self.folder)
 
     @cached_property
     def copying(self) -> pd.DataFrame:

@@ -120,6 +120,7 @@ def report(folder: SweepFolder, claims: Mapping[str, ClaimConfig]) -> list[str]:
     from lab.report.confusion import write_confusions
     from lab.report.dose import write_doses
     from lab.report.instruments import write_instrument_figures
+    from lab.report.noise_floor import write_noise_floors
     from lab.report.page import write_page
     from lab.report.sheets import write_sheets
     from lab.report.variance import write_variance
@@ -134,7 +135,8 @@ def report(folder: SweepFolder, claims: Mapping[str, ClaimConfig]) -> list[str]:
     reasons += write_doses(sweep, claims)
     write_variance(sweep)
     write_confusions(sweep)
-    sweep = open_sweep(name, root)  # with the tables that were just written
+    sweep = open_sweep(name, root)
+    write_noise_floors(sweep)
     write_instrument_figures(sweep)
     write_page(sweep, folder.page)
     return reasons

@@ -11,6 +11,7 @@ from lab.core import roles
 from lab.probe import PROBES
 from lab.report.effects import seed_effects, unasked_effects
 from lab.report.instruments import Instrument, instruments
+from lab.report.noise_floor import known_floors, noise_floor_instruments
 from lab.report.page.pictures import Pictures
 from lab.report.variance import variance_instruments
 from lab.results.sweep import SweepResults
@@ -48,11 +49,20 @@ def page_content(sweep: SweepResults, pictures: Pictures) -> dict[str, Any]:
         "config": _common_settings(sweep),
         "images": _images(sweep, pictures),
         "verdicts": _verdicts(sweep),
+        "floors": [
+            {str(key): _plain(value) for key, value in row.items()}
+            for row in known_floors(sweep).to_dict("records")
+        ],
         "unasked": _table(sweep, unasked_effects(sweep)),
         "doses": _table(sweep, sweep.doses),
         "onsets": _table(sweep, sweep.onsets),
         "instruments": [
-            _instrument(item) for item in [*variance_instruments(sweep), *instruments(sweep)]
+            _instrument(item)
+            for item in [
+                *noise_floor_instruments(sweep),
+                *variance_instruments(sweep),
+                *instruments(sweep),
+            ]
         ],
     }
 
@@ -63,7 +73,7 @@ def _instrument(item: Instrument) -> dict[str, Any]:
         "title": item.title,
         "note": item.note,
         # Columns of one unit can be compared by their shade.
-        "shaded": "num_images" not in item.table,
+        "shaded": not {"num_images", "num_runs"} & set(item.table),
         "columns": [str(name) or "(empty prompt)" for name in item.table],
         "rows": [
             {

@@ -6,6 +6,7 @@ import re
 import pandas as pd
 import pytest
 
+from lab.report.noise_floor import write_noise_floors
 from lab.report.page import pictures, write_page
 from lab.results.sweep import open_sweep
 
@@ -492,3 +493,36 @@ def test_labels_stay_with_their_rows_and_columns_in_every_layout(browser, page):
         seen, foreign = browser.js(FOREIGN_LABELS)
         assert seen > 0
         assert foreign == [], (row, column, group)
+
+
+def test_training_seeds_with_noises_of_their_own_stand_side_by_side_at_equal_noise(
+    browser, make_sweep_folder
+):
+    folder = make_sweep_folder(size=16, seeds=3, images=5, per_seed=True)
+    sweep = open_sweep(folder.name, folder.root)
+    write_noise_floors(sweep)
+    browser.open(write_page(sweep, folder.path / "report" / "index.html").as_uri())
+    facts = browser.js("document.querySelector('.facts').innerText")
+    assert "5 noises for each training seed" in facts
+    noises = [f"noise {noise}" for noise in range(5)]
+    names = [f"{arm} · training seed {seed}" for arm in ARMS for seed in (0, 1, 2)]
+    # Noises that all training seeds have drawn: a fifth is that of seed 0 alone.
+    browser.js(press("Every training seed"))
+    assert browser.js(HEADS)[1:] == noises
+    rows = browser.js(ROWS)
+    assert rows[:7] == ["base model", *names]
+    filled = """[...document.querySelectorAll('#grid tbody tr')].slice(1, 8)
+      .map((row) => row.querySelectorAll('.picture').length)"""
+    assert browser.js(filled) == [5, 5, 4, 4, 5, 4, 4]
+    # What is judged: each block below its own base pictures.
+    browser.js(press("Each training seed's own noises"))
+    heads = "[...document.querySelectorAll('#grid tr.super')].map(x => x.innerText.trim())"
+    assert browser.js(heads) == [f"noises of seed {seed}" for seed in (0, 1, 2)]
+    drawn = "[...document.querySelectorAll('#grid .picture')].map(x => x.title)"
+    assert all("monster" in title for title in browser.js(drawn))
+    for place in (".contrasts .floor", ".claim .floor"):
+        floor = browser.js(f"document.querySelector({place!r}).innerText.trim()")
+        assert floor.startswith("In 95 of 100 pairs, two runs of the same settings differ by less")
+        assert "% of the way (" in floor
+        assert floor.endswith("runs of this sweep with noises of their own.")
+    assert browser.complaints() == []

@@ -84,7 +84,7 @@ function claimBlock(claim) {
   return el("section", { class: "claim", "aria-label": rows[0].statement },
     el("h3", {}, sentence(rows[0].statement)),
     el("p", { class: "quiet" }, "read on ", quoted(prompts, 4),
-      asked.article ? ` · the article read: ${asked.article}` : ""),
+      asked.article ? ` · the article read: ${asked.article}` : "", floorText(claim)),
     rows.map(verdictLine),
     DATA.unasked.filter((row) => row.claim === claim).map(comparisonLine));
 }

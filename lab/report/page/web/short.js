@@ -146,7 +146,7 @@ function contrasts(claims) {
     items.push(el("li", {}, el("b", {}, sentence(rows[0].statement)), ": ", answers.map((verdict, index) => [
       index ? "; " : "", el("span", { class: `word ${tone(verdict)}` }, verdict.toLowerCase()), " with ",
       rows.filter((row) => row.verdict === verdict).map((row, place) => [place ? ", " : "", armLabel(row.arm)]),
-    ])));
+    ]), floorText(claim)));
   }
   const apart = claims.map(apartOn).filter(Boolean);
   if (!items.length && !apart.length) return null;
@@ -169,5 +169,20 @@ function apartOn(claim) {
   if (!differ) return null;
   const { statement } = DATA.verdicts.find((row) => row.claim === claim);
   return el("li", {}, el("b", {}, sentence(statement)), ": ", known.map((row, index) => [
-    index ? "; " : "", armLabel(row.arm), " ", el("span", { class: "figures" }, effectText(row))]));
+    index ? "; " : "", armLabel(row.arm), " ", el("span", { class: "figures" }, effectText(row))]), floorText(claim));
+}
+
+// How much two runs of the same settings differ, on the scale on which the claim is judged.
+function floorText(claim) {
+  const floors = DATA.floors.filter((row) => row.claim === claim);
+  if (!floors.length) return null;
+  const spelt = (row) => {
+    const index = row.scale === "learning index";
+    const words = index ? percent : (value) => number(value, 2);
+    const interval = row.low === null ? "" : ` (${words(row.low)} to ${words(row.high)})`;
+    return index ? `${words(row.floor)} % of the way${interval}` : `${words(row.floor)} ${row.scale}${interval}`;
+  };
+  const whose = (row) => (row.source === DATA.name ? `on ${row.num_runs} runs of this sweep` : `in ${row.source}`);
+  return el("small", { class: "quiet floor" }, " In 95 of 100 pairs, two runs of the same settings differ by less than ",
+    floors.map((row, index) => [index ? "; " : "", spelt(row), ", measured ", whose(row), row.own_noises ? " with noises of their own" : ""]), ".");
 }
