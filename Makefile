@@ -16,7 +16,7 @@ export HYDRA_FULL_ERROR := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep plan report results dataset pictures ui sync notebook test test-all lint format bench audit base-model exam
+.PHONY: help setup sweep plan report results dataset pictures ui sync notebook test test-all lint format bench audit base-model noun-classifier exam
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
