@@ -28,10 +28,10 @@ import numpy as np
 import pandas as pd
 
 from lab.core.errors import raise_if
-from lab.judge.cells import Cells
+from lab.judge.cells import Cells, build_cells
 from lab.judge.crossed import Crossed, by_train_seed
 
-__all__ = ["BlockCells", "build_block_cells", "within_share"]
+__all__ = ["BlockCells", "build_block_cells", "pair_cells", "within_share"]
 
 
 @dataclass(frozen=True)
@@ -180,6 +180,16 @@ def build_block_cells(arm: pd.DataFrame, base: pd.DataFrame, what: str) -> Block
         base_read=cells["base"].to_numpy(dtype=float),
         num_read=len(cells) // max(len(by_seed), 1),
     )
+
+
+def pair_cells(arm: pd.DataFrame, base: pd.DataFrame, what: str, own_noises: bool) -> Cells:
+    """Pair an arm's images with the base model's, as its training seeds read their noises.
+
+    Arguments and errors as of `build_block_cells`; `own_noises` says whether training seeds have
+    noises of their own, or share them.
+    """
+    build = build_block_cells if own_noises else build_cells
+    return build(arm, base, what)
 
 
 def _lacking(arm: pd.DataFrame, base: pd.DataFrame, what: str) -> list[str]:

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from lab.core import roles
-from lab.judge.cells import Cells, build_cells, subtract_cells
-from lab.judge.per_seed import build_block_cells
+from lab.judge.cells import Cells, subtract_cells
+from lab.judge.per_seed import pair_cells
 from lab.judge.question import Question
 
 __all__ = ["AS_READ", "Fill", "of_role", "placebo_shift", "shifts_by_weight"]
@@ -86,11 +86,13 @@ def placebo_shift(values: pd.DataFrame, question: Question, fill: Fill) -> Cells
     if drawn.empty:
         return None
     what = f"{question}, placebo"
-    build = build_block_cells if question.own_noises else build_cells
 
     def cells_of(prompts: str, adapter: float, origin: float) -> Cells:
-        return build(
-            _filled(_on(drawn, prompts), adapter), _filled(_on(base, prompts), origin), what
+        return pair_cells(
+            _filled(_on(drawn, prompts), adapter),
+            _filled(_on(base, prompts), origin),
+            what,
+            question.own_noises,
         )
 
     own = cells_of(claim.prompts, fill.base, fill.base)
@@ -102,16 +104,16 @@ def placebo_shift(values: pd.DataFrame, question: Question, fill: Fill) -> Cells
 def _shift(values: pd.DataFrame, question: Question, weight: float, fill: Fill) -> Cells:
     claim, twin = question.claim, question.twin
     what = str(question) if weight == 1 else f"{question}, weight {weight:g}"
-    build = build_block_cells if question.own_noises else build_cells
     at_weight = values[(values["role"] != roles.ARM) | (values["weight"] == weight)]
 
     def cells_of(arm: str, prompts: str, fill: Fill) -> Cells:
         drawn = at_weight[(at_weight["role"] == roles.ARM) & (at_weight["arm"] == arm)]
         base = of_role(values, roles.BASE, arm)
-        return build(
+        return pair_cells(
             _filled(_on(drawn, prompts), fill.adapter),
             _filled(_on(base, prompts), fill.base),
             what,
+            question.own_noises,
         )
 
     own = cells_of(question.arm, claim.prompts, fill)

@@ -108,11 +108,12 @@ def _facts(sweep: SweepFolder, record: SweepRecord, verdicts: pd.DataFrame) -> l
     played = [arm.get("role", roles.ARM) for arm in record.arms]
     num_placebos = played.count(roles.PLACEBO)
     placebo = " and a placebo" if num_placebos else ""
+    own = " of each one's own" if record.noises_per_seed else ""
     train, generation = verdicts["num_train_seeds"].max(), verdicts["num_generation_seeds"].max()
     return [
         f"- command: `make sweep EXP={record.experiment}`",
         f"- {len(played) - num_placebos} arms{placebo} x {train} training seeds x {generation} "
-        f"generation seeds; {len(runs)} of {len(record.runs)} runs done",
+        f"generation seeds{own}; {len(runs)} of {len(record.runs)} runs done",
         f"- wall time {_minutes(_seconds_between(record))}; the runs took {_minutes(computed)} "
         "one after the other",
         f"- base model `{', '.join(sorted({each.model_fingerprint for each in about}))}`; "

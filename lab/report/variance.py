@@ -70,7 +70,7 @@ def variance_table(sweep: SweepResults) -> pd.DataFrame:
         drawn = _minus_base(drawn, sweep)
     keys = ["prompt_set", "arm", "train_seed", "generation_seed"]
     # A mean over prompts of which one could not be read would compare different prompts.
-    cells = drawn.groupby(keys, sort=False)[sweep.probes].agg(_strict_mean)
+    cells = drawn.groupby(keys)[sweep.probes].agg(_strict_mean)
     frames = []
     for prompt_set, probe in product(dict.fromkeys(drawn["prompt_set"]), sweep.probes):
         own = cells.loc[prompt_set, probe]
