@@ -81,6 +81,27 @@ class Pass:
         self.streams[index] = torch.get_rng_state()
 
 
+class StackedLinear(torch.autograd.Function):
+    r"""The linear layers of K runs: :math:`y_k = x_k W_k^T`.
+
+    Torch's own gradient of a batched product multiplies with the operands the other way round than
+    that of a linear layer does, which rounds otherwise in fp32.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, inputs: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        """Return `(K, N, out)` for inputs `(K, N, in)` and weights `(K, out, in)`."""
+        ctx.save_for_backward(inputs, weights)
+        return torch.bmm(inputs, weights.transpose(1, 2))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the gradients of inputs and weights."""
+        inputs, weights = ctx.saved_tensors
+        [gradient] = gradients
+        return torch.bmm(gradient, weights), torch.bmm(gradient.transpose(1, 2), inputs)
+
+
 class PackedLayer(torch.nn.Module):
     """One frozen layer with the low-rank pairs of all runs that have one here.
 
@@ -140,10 +161,14 @@ class PackedLayer(torch.nn.Module):
             [pair], [scale] = pairs, scales
             convolved: torch.Tensor = pair.lora_B[NAME](pair.lora_A[NAME](seen)) * scale
             return convolved
-        down = torch.stack([pair.lora_A[NAME].weight for pair in pairs]).transpose(1, 2)
-        up = torch.stack([pair.lora_B[NAME].weight for pair in pairs]).transpose(1, 2)
-        stacked = seen.reshape(len(pairs), -1, seen.shape[-1])
-        added = torch.bmm(torch.bmm(stacked, down), up)
+        dtype = _product_dtype(seen)
+        down, up = (
+            torch.stack([getattr(pair, name)[NAME].weight for pair in pairs]).to(dtype)
+            for name in ("lora_A", "lora_B")
+        )
+        added = seen.reshape(len(pairs), -1, seen.shape[-1]).to(dtype)
+        for weights in (down, up):
+            added = StackedLinear.apply(added, weights)
         if len(set(scales)) == 1:
             added = added * scales[0]
         else:  # in fp32, as a product with a number is
@@ -168,6 +193,12 @@ class PackedLayer(torch.nn.Module):
         pair: Any = self.pairs[str(index)]
         dropout: torch.nn.Module = pair.lora_dropout[NAME]
         return dropout
+
+
+def _product_dtype(inputs: torch.Tensor) -> torch.dtype:
+    """Return the precision that a linear layer computes in, mixed precision considered."""
+    device = inputs.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else inputs.dtype
 
 
 class PackedLora(Pack):
