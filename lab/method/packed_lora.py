@@ -6,8 +6,8 @@ run k adds to its own rows comes from its own pair:
 .. math:: y_k = W x_k + s_k B_k A_k x_k, \qquad k = 1 \dots K
 
 Pairs of one shape are stacked and multiplied by two batched matrix products; shapes differ where
-ranks or batch sizes do, and make stacks of their own. Zeros that fill a smaller rank up would change
-the order in which fp32 sums are rounded, and with it the last bits.
+ranks or batch sizes do, and make stacks of their own. Zeros that fill a smaller rank up would
+change the order in which fp32 sums are rounded, and with it the last bits.
 
 Each product has the shape that it has alone, and no weight, gradient or random number is shared.
 So a run's bits are those of the run alone wherever the frozen layers compute a row in the same
@@ -145,10 +145,10 @@ class PackedLayer(torch.nn.Module):
 
     def _stack(self, rows: Rows) -> tuple[object, ...]:
         """Return what neighbours must share to be multiplied in one product."""
-        pair: Any = self.pairs[str(rows.index)] if str(rows.index) in self.pairs else None
-        if pair is None:
+        if not self._has_pair([rows]):
             return ("frozen",)
         if isinstance(self.frozen, torch.nn.Linear):
+            pair: Any = self.pairs[str(rows.index)]
             return ("linear", pair.lora_A[NAME].weight.shape, rows.count)
         return ("alone", rows.index)
 
@@ -168,7 +168,7 @@ class PackedLayer(torch.nn.Module):
         )
         added = seen.reshape(len(pairs), -1, seen.shape[-1]).to(dtype)
         for weights in (down, up):
-            added = StackedLinear.apply(added, weights)
+            added = StackedLinear.apply(added, weights)  # type: ignore[no-untyped-call]
         if len(set(scales)) == 1:
             added = added * scales[0]
         else:  # in fp32, as a product with a number is

@@ -98,9 +98,7 @@ class Training:
         watch: Told after each step.
     """
 
-    def __init__(
-        self, method: Method, task: TrainingTask, checkpoint: Path, watch: Watch
-    ) -> None:
+    def __init__(self, method: Method, task: TrainingTask, checkpoint: Path, watch: Watch) -> None:
         self.method, self.task, self.config = method, task, task.config
         self._checkpoint, self._watch = checkpoint, watch
         groups = method.parameters(task.config)

@@ -1,10 +1,10 @@
 """Training several runs together: one pass of the frozen base model for the samples of all.
 
 Every run keeps what it has alone: random streams, order, losses, optimiser, schedule, checkpoint,
-log. What is shared is the pass. A run's bits are those of the run alone, whoever is beside it: each
-group of runs first computes one step both ways, and shares passes only where losses and gradients
-are equal to the last bit; where they are not, or memory does not suffice, it is halved. So nothing
-of a pack enters a run's identity, and a pack can be left and joined at any step.
+log. What is shared is the pass. A run's bits are those of the run alone, whoever is beside it:
+each group of runs first computes one step both ways, and shares passes only where losses and
+gradients are equal to the last bit; where they are not, or memory does not suffice, it is halved.
+So nothing of a pack enters a run's identity, and a pack can be left and joined at any step.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def train_pack(
             yield end
 
 
-class Unequal(Exception):
+class UnequalError(Exception):
     """A group of runs does not compute together what each of them computes alone."""
 
 
@@ -156,7 +156,7 @@ class _Passes:
         for index in group:
             self.live[index].optimizer.zero_grad()
         half = (len(group) + 1) // 2
-        if isinstance(error, Unequal) or _is_memory(error):
+        if isinstance(error, UnequalError) or _is_memory(error):
             self.width = min(self.width, half)
             reason = "memory ran out" if _is_memory(error) else str(error)
             self.say(f"a pack of {len(group)} runs becomes packs of {half}: {reason}")
@@ -218,7 +218,7 @@ class _Passes:
         Which kernel computes what depends on shapes and not on values, so one step tells.
 
         Raises:
-            Unequal: If a loss or a gradient differs in any bit.
+            UnequalError: If a loss or a gradient differs in any bit.
         """
         parameters = [item for index in group for item in self.live[index].parameters]
         before = [item.detach().clone() for item in parameters]
@@ -233,7 +233,7 @@ class _Passes:
             for index in group:
                 alone |= self._alone(index, drawn)
             if not _equal(packed, (alone, self._take_gradients(group))):
-                raise Unequal("here they do not compute the very bits that each computes alone")
+                raise UnequalError("together they do not compute the bits of each alone")
         finally:
             with torch.no_grad():
                 for item, value in zip(parameters, before, strict=True):
@@ -261,7 +261,10 @@ Step = tuple[Losses, list[torch.Tensor | None]]
 
 def _equal(one: Step, other: Step) -> bool:
     """Say whether losses and gradients are equal to the last bit; NaN equals NaN."""
-    losses = ([torch.tensor(step[0][index], dtype=torch.float64) for index in one[0]] for step in (one, other))
+    losses = (
+        [torch.tensor(step[0][index], dtype=torch.float64) for index in one[0]]
+        for step in (one, other)
+    )
     pairs = [*zip(*losses, strict=True), *zip(one[1], other[1], strict=True)]
     return all(
         a is b or (a is not None and b is not None and torch.equal(a.nan_to_num(), b.nan_to_num()))
