@@ -49,6 +49,14 @@ class Pack(ABC):
         """Let the dropout of a method go on from where torch's global generator stands."""
 
     @abstractmethod
+    def separate(self, batches: Mapping[int, Batch]) -> int:
+        """Keep apart what a pass of these batches would compute otherwise than each run alone.
+
+        Returns:
+            How many frozen layers are computed run by run that were not before.
+        """
+
+    @abstractmethod
     def losses(self, batches: Mapping[int, Batch]) -> dict[int, torch.Tensor]:
         """Return the losses of each sample of each method, by the method's position.
 

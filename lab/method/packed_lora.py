@@ -23,7 +23,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Self
 
@@ -33,73 +32,11 @@ from lab.experiment.schema import RunConfig
 from lab.method.denoising import Batch, denoising_losses
 from lab.method.lora import NAME, Lora
 from lab.method.pack import Pack
+from lab.method.packed_pass import Pass, Rows, StackedLinear, computed_otherwise, run_by_run
 from lab.model.conditioning import Conditioning
 from lab.model.resident import Base
 
 __all__ = ["PackedLayer", "PackedLora"]
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Consecutive samples of a batch that belong to one run.
-
-    Args:
-        index: The run's position in the pack.
-        count: How many samples.
-    """
-
-    index: int
-    count: int
-
-
-@dataclass
-class Pass:
-    """What the layers of a pack must know of the pass that is computed.
-
-    Args:
-        rows: Whose samples the batch holds, in order.
-        streams: Where the dropout of each run stands in its random stream.
-    """
-
-    rows: list[Rows] = field(default_factory=list)
-    streams: dict[int, torch.Tensor] = field(default_factory=dict)
-
-    @contextmanager
-    def of(self, rows: list[Rows]) -> Iterator[None]:
-        """Compute a batch of these rows; outside, layers are the frozen ones."""
-        self.rows = rows
-        try:
-            yield
-        finally:
-            self.rows = []
-
-    @contextmanager
-    def drawing(self, index: int) -> Iterator[None]:
-        """Let torch's global generator be a run's own."""
-        torch.set_rng_state(self.streams[index])
-        yield
-        self.streams[index] = torch.get_rng_state()
-
-
-class StackedLinear(torch.autograd.Function):
-    r"""The linear layers of K runs: :math:`y_k = x_k W_k^T`.
-
-    Torch's own gradient of a batched product multiplies with the operands the other way round than
-    that of a linear layer does, which rounds otherwise in fp32.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, inputs: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        """Return `(K, N, out)` for inputs `(K, N, in)` and weights `(K, out, in)`."""
-        ctx.save_for_backward(inputs, weights)
-        return torch.bmm(inputs, weights.transpose(1, 2))
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the gradients of inputs and weights."""
-        inputs, weights = ctx.saved_tensors
-        [gradient] = gradients
-        return torch.bmm(gradient, weights), torch.bmm(gradient.transpose(1, 2), inputs)
 
 
 class PackedLayer(torch.nn.Module):
@@ -215,6 +152,7 @@ class PackedLora(Pack):
         super().__init__(base, methods)
         self._current = Pass()
         self._layers: list[tuple[torch.nn.Module, str, PackedLayer]] = []
+        self._separate: set[torch.nn.Module] = set()
 
     @classmethod
     def of_runs(cls, base: Base, configs: Sequence[RunConfig]) -> PackedLora:
@@ -243,17 +181,21 @@ class PackedLora(Pack):
 
     def __exit__(self, *_: object) -> None:
         self._take_off()
-        self._layers = []
+        self._layers, self._separate = [], set()
         for method in self.methods:
             method.__exit__()
 
     def _put_on(self) -> None:
         for parent, name, layer in self._layers:
             setattr(parent, name, layer)
+        for frozen in self._separate:
+            run_by_run(frozen, self._current)
 
     def _take_off(self) -> None:
         for parent, name, layer in self._layers:
             setattr(parent, name, layer.frozen)
+        for frozen in self._separate:
+            vars(frozen).pop("forward", None)
 
     @contextmanager
     def alone(self, index: int) -> Iterator[Lora]:
@@ -270,6 +212,28 @@ class PackedLora(Pack):
     def seed_dropout(self, index: int) -> None:
         """Let the dropout of a run go on from where torch's global generator stands."""
         self._current.streams[index] = torch.get_rng_state()
+
+    def separate(self, batches: Mapping[int, Batch]) -> int:
+        """Find the frozen layers that round otherwise in a pass of several runs.
+
+        They are computed run by run from now on.
+
+        Returns:
+            How many there are beyond those known before.
+        """
+        frozen = [
+            module
+            for part in self.base.parts.values()
+            for module in part.modules()
+            if isinstance(module, torch.nn.Linear | torch.nn.Conv2d)
+            and not any(item.requires_grad for item in module.parameters())
+        ]
+        with computed_otherwise(frozen, self._current) as found, self.base.arithmetic():
+            self.losses(batches)
+        new = found - self._separate
+        self._separate |= new
+        self._put_on()
+        return len(new)
 
     def losses(self, batches: Mapping[int, Batch]) -> dict[int, torch.Tensor]:
         """Return the losses of each sample of each run, by the run's position.

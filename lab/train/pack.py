@@ -2,8 +2,9 @@
 
 Every run keeps what it has alone: random streams, order, losses, optimiser, schedule, checkpoint,
 log. What is shared is the pass. A run's bits are those of the run alone, whoever is beside it:
-each group of runs first computes one step both ways, and shares passes only where losses and
-gradients are equal to the last bit; where they are not, or memory does not suffice, it is halved.
+each group of runs first computes one step both ways. Frozen layers that round otherwise where more
+rows are beside a run's own are computed run by run from then on; where losses and gradients still
+differ in a bit, or where memory does not suffice, the group is halved.
 So nothing of a pack enters a run's identity, and a pack can be left and joined at any step.
 """
 
@@ -202,12 +203,7 @@ class _Passes:
     def _part_losses(self, chosen: Batches) -> dict[int, torch.Tensor]:
         """Return each run's loss: one pass for all instances, one for all class images."""
         means: dict[int, list[torch.Tensor]] = {index: [] for index in chosen}
-        for seen in zip_longest(*chosen.values()):
-            batches = {
-                index: batch
-                for index, batch in zip(chosen, seen, strict=True)
-                if batch is not None
-            }
+        for batches in _passes_of(chosen):
             for index, losses in self.pack.losses(batches).items():
                 means[index].append(mean_loss(losses, batches[index]))
         return {index: torch.stack(each).sum() for index, each in means.items()}
@@ -228,16 +224,31 @@ class _Passes:
                 for item in parameters:
                     moved = REHEARSAL_SIZE * torch.randn(item.shape, generator=stream)
                     item.add_(moved.to(item.device))
-            packed = self._accumulate(group, drawn), self._take_gradients(group)
             alone: Losses = {}
             for index in group:
                 alone |= self._alone(index, drawn)
-            if not _equal(packed, (alone, self._take_gradients(group))):
-                raise UnequalError("together they do not compute the bits of each alone")
+            expected = alone, self._take_gradients(group)
+            for again in (True, False):
+                packed = self._accumulate(group, drawn), self._take_gradients(group)
+                if _equal(packed, expected):
+                    return
+                if not (again and self._separate(group, drawn)):
+                    raise UnequalError("together they do not compute the bits of each alone")
         finally:
             with torch.no_grad():
                 for item, value in zip(parameters, before, strict=True):
                     item.copy_(value)
+
+    def _separate(self, group: list[int], drawn: Batches) -> bool:
+        """Let layers that round otherwise in a pass of several runs compute them one by one."""
+        chosen = {index: parts_of(drawn[index], 0, self.live[index].config) for index in group}
+        found = 0
+        for batches in _passes_of(chosen):
+            for index in batches:
+                self.live[index].seed_dropout()
+                self.pack.seed_dropout(index)
+            found += self.pack.separate(batches)
+        return found > 0
 
     def _take_gradients(self, group: list[int]) -> list[torch.Tensor | None]:
         """Return the gradients of a group's parameters, and clear them."""
@@ -254,6 +265,13 @@ def _leaving(index: int, ended: list[Ended]) -> Iterator[None]:
         yield
     except Exception as error:
         ended.append(Ended(index, error=error))
+
+
+def _passes_of(chosen: Batches) -> Iterator[dict[int, Batch]]:
+    """Yield what the runs see in each pass: all instances, then all class images."""
+    for seen in zip_longest(*chosen.values()):
+        pairs = zip(chosen, seen, strict=True)
+        yield {index: batch for index, batch in pairs if batch is not None}
 
 
 Step = tuple[Losses, list[torch.Tensor | None]]
