@@ -61,7 +61,7 @@ LIBRARIES = {
             (
                 *_MODEL_ROOMS,
                 "lab.probe.bank", "lab.probe.binding", "lab.probe.drift", "lab.probe.encoder",
-                "lab.run.execute", "lab.run.instruments",
+                "lab.run.execute", "lab.run.instruments", "lab.run.training",
             ),
         ),
     ),

@@ -32,7 +32,14 @@ from lab.experiment.schema import RunConfig
 from lab.method.denoising import Batch, denoising_losses
 from lab.method.lora import NAME, Lora
 from lab.method.pack import Pack
-from lab.method.packed_pass import Pass, Rows, StackedLinear, computed_otherwise, run_by_run
+from lab.method.packed_pass import (
+    Pass,
+    Rows,
+    SplitRows,
+    StackedLinear,
+    computed_otherwise,
+    run_by_run,
+)
 from lab.model.conditioning import Conditioning
 from lab.model.resident import Base
 
@@ -69,13 +76,13 @@ class PackedLayer(torch.nn.Module):
         counts = [sum(item.count for item in rows) for rows in stacks]
         if not any(self._has_pair(rows) for rows in stacks):
             return outputs
-        changed = [
-            (own + self._added(seen, rows)).to(own.dtype) if self._has_pair(rows) else own
-            for own, seen, rows in zip(
-                outputs.split(counts), inputs.split(counts), stacks, strict=True
-            )
+        pieces = SplitRows.apply(inputs, counts)  # type: ignore[no-untyped-call]
+        added = [
+            self._added(seen, rows) if self._has_pair(rows) else torch.zeros_like(own)
+            for own, seen, rows in zip(outputs.detach().split(counts), pieces, stacks, strict=True)
         ]
-        return torch.cat(changed) if len(changed) > 1 else changed[-1]
+        # One sum for all rows: pieces of `outputs` would give its gradient another memory format.
+        return (outputs + (torch.cat(added) if len(added) > 1 else added[-1])).to(outputs.dtype)
 
     def _has_pair(self, rows: Sequence[Rows]) -> bool:
         return all(str(item.index) in self.pairs for item in rows)

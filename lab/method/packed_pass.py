@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["Pass", "Rows", "StackedLinear", "computed_otherwise", "run_by_run"]
+__all__ = ["Pass", "Rows", "SplitRows", "StackedLinear", "computed_otherwise", "run_by_run"]
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,32 @@ class StackedLinear(torch.autograd.Function):
         inputs, weights = ctx.saved_tensors
         [gradient] = gradients
         return torch.bmm(gradient, weights), torch.bmm(gradient.transpose(1, 2), inputs)
+
+
+class SplitRows(torch.autograd.Function):
+    """Split a batch into consecutive rows, with a gradient of the batch's own memory format.
+
+    That of torch's `split` is contiguous where some rows have no gradient, and what is computed
+    from it in channels-last then rounds otherwise.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, inputs: torch.Tensor, counts: list[int]) -> tuple[torch.Tensor, ...]:
+        """Return the pieces of `counts` rows each."""
+        ctx.set_materialize_grads(False)
+        ctx.counts, ctx.layout = counts, (inputs.shape, inputs.stride())
+        return tuple(piece.view_as(piece) for piece in inputs.split(counts))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor | None) -> tuple[torch.Tensor | None, None]:
+        """Return the gradient of the batch: zero where a piece has none."""
+        given = [item for item in gradients if item is not None]
+        if not given:
+            return None, None
+        whole = torch.empty_strided(*ctx.layout, dtype=given[-1].dtype, device=given[-1].device)
+        for piece, gradient in zip(whole.split(ctx.counts), gradients, strict=True):
+            piece.zero_() if gradient is None else piece.copy_(gradient)
+        return whole, None
 
 
 def run_by_run(layer: torch.nn.Module, current: Pass) -> None:
