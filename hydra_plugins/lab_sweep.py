@@ -15,7 +15,13 @@ from hydra.plugins.sweeper import Sweeper
 from omegaconf import DictConfig
 
 from lab.cli.jobs import jobs_of
-from lab.cli.launchers import check_processes, make_plan, run_resident, run_with_hydra
+from lab.cli.launchers import (
+    check_pack,
+    check_processes,
+    make_plan,
+    run_resident,
+    run_with_hydra,
+)
 from lab.core.errors import LabError
 from lab.experiment.arms import Job
 
@@ -83,14 +89,15 @@ class ResidentLauncher(_SweepLauncher):
 
     Args:
         processes: How many share the runs; None for one for each core where that pays.
+        pack: How many runs are trained together at most.
     """
 
-    def __init__(self, processes: int | None = None) -> None:
-        self.processes = check_processes(processes)
+    def __init__(self, processes: int | None = None, pack: int = 1) -> None:
+        self.processes, self.pack = check_processes(processes), check_pack(pack)
 
     def carry_out(self, jobs: Sequence[Job]) -> bool:
         """Train, sample and judge."""
-        return run_resident(jobs, self.processes)
+        return run_resident(jobs, self.processes, self.pack)
 
 
 class PlanLauncher(_SweepLauncher):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import lab.run.execute
+import lab.run.training
 from lab.core.files import link_file
 from lab.record.run_folder import RunFolder
 
@@ -52,7 +52,7 @@ def test_an_adapter_of_another_experiment_is_taken_over(sweep, tmp_path, monkeyp
         raise AssertionError("this run was trained before")
 
     with monkeypatch.context() as patch:
-        patch.setattr(lab.run.execute, "train_method", trains)
+        patch.setattr(lab.run.training, "train_method", trains)
         assert sweep(ADHOC, "sample.at_steps=[2]") == 0
     second = run_folder(tmp_path, "adhoc")
     assert second.name == first.name

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import lab
-import lab.run.execute
+import lab.run.training
 from lab.record.run_folder import RunFolder
 from lab.train.task import Watch
 
@@ -100,7 +100,7 @@ def test_steps_asked_later_give_the_same_and_train_no_further_than_needed(
     assert sweep(folder, STEPS, command="plan") == 0
     assert "1 PARTIAL" in capsys.readouterr().out
     reached = []
-    real = lab.run.execute.train_method
+    real = lab.run.training.train_method
 
     def counting(method, task, checkpoint, watch):
         def progress(done, **figures):
@@ -109,7 +109,7 @@ def test_steps_asked_later_give_the_same_and_train_no_further_than_needed(
 
         return real(method, task, checkpoint, Watch(progress, watch.keep))
 
-    monkeypatch.setattr(lab.run.execute, "train_method", counting)
+    monkeypatch.setattr(lab.run.training, "train_method", counting)
     assert sweep(folder, STEPS) == 0
     assert max(reached) == 3
     assert results(folder) == results(asked_at_once)

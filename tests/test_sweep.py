@@ -15,6 +15,7 @@ import pytest
 import lab.core.files
 import lab.launch.processes
 import lab.run.execute
+import lab.run.training
 
 EXPERIMENT = "experiment=base_monster_colored"
 ARMS = "arm=plain,coloured"
@@ -224,14 +225,14 @@ def test_the_number_of_processes_is_checked(sweep, tmp_path, capsys):
 def test_a_failing_run_is_recorded_and_the_others_go_on(
     reference, sweep, tmp_path, monkeypatch, capsys
 ):
-    real = lab.run.execute.train_method
+    real = lab.run.training.train_method
 
     def fails_for_seed_one(method, task, *rest):
         if task.seed == 1:
             raise RuntimeError("a bug of this run alone")
         return real(method, task, *rest)
 
-    monkeypatch.setattr(lab.run.execute, "train_method", fails_for_seed_one)
+    monkeypatch.setattr(lab.run.training, "train_method", fails_for_seed_one)
     assert sweep(tmp_path) == 1
     assert "RuntimeError: a bug of this run alone" in capsys.readouterr().out
     home = tmp_path / "base_monster_colored"
@@ -244,7 +245,7 @@ def test_a_failing_run_is_recorded_and_the_others_go_on(
     assert {run["reason"] for run in record["runs"] if run["status"] == "FAILED"} == {
         "RuntimeError: a bug of this run alone"
     }
-    monkeypatch.setattr(lab.run.execute, "train_method", real)
+    monkeypatch.setattr(lab.run.training, "train_method", real)
     assert sweep(tmp_path) == 0
     assert not list(home.glob("*/outputs/*/FAILED.json"))
     assert results(tmp_path) == results(reference)

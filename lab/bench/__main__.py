@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from lab.bench.packed import PackBench
 from lab.cli.compose import compose_run
 from lab.display.terminal import print_rows
 from lab.experiment.schema import RunConfig, TrainConfig
@@ -34,6 +35,7 @@ __all__ = ["main"]
 
 REPEATS = 5  # the median of these is reported
 STEPS = 12
+WIDTHS = (2, 4, 8, 16)  # of packs
 
 
 def _median_seconds(act: Callable[[], object]) -> float:
@@ -113,15 +115,27 @@ def main(overrides: Sequence[str]) -> None:
                 bare = _bare_training(base, batch, side)
                 whole = _whole_training(method, examples, config.train)
                 rows.append((f"training, batch {batch}", bare, whole))
+        config.train.batch_size = 4
+        bench = PackBench(base, config, examples, max(1, REPEATS // 2))
+        packs = [(width, *bench.rates(width)) for width in WIDTHS]
         seeds = range(config.sample.batch_size)
         bare = _bare_sampling(base, config)
         source = ImageSource(base, config)
         seconds = _median_seconds(lambda: draw_batch(source, "monster", seeds))
         rows.append((f"sampling, {config.sample.num_steps} steps", bare, len(seeds) / seconds))
+    machine = f"{config.model.name}, {config.model.precision}, {torch.get_num_threads()} thread(s)"
     print_rows(
-        f"{config.model.name}, {config.model.precision}, {torch.get_num_threads()} thread(s)",
+        machine,
         ("what", "bare denoiser per second", "lab per second", "share that is the bare denoiser"),
         [(name, f"{bare:.1f}", f"{lab:.1f}", f"{lab / bare:.0%}") for name, bare, lab in rows],
+    )
+    print_rows(
+        f"{machine}: runs of batch {config.train.batch_size} trained together",
+        ("runs", "one by one, samples per second of processor", "packed", "ratio"),
+        [
+            (str(width), f"{alone:.1f}", f"{packed:.1f}", f"{packed / alone:.2f}")
+            for width, alone, packed in packs
+        ],
     )
 
 

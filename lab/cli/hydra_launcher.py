@@ -100,3 +100,6 @@ class _Silent:
 
     def advance(self, run: str, done: int, **figures: float) -> None:
         """Say how many parts are done."""
+
+    def say(self, line: str) -> None:
+        """Write a line."""

@@ -9,7 +9,7 @@ from lab.core.errors import LabError
 from lab.experiment.arms import Job
 from lab.experiment.sweep import Sweep
 
-__all__ = ["check_processes", "make_plan", "run_resident", "run_with_hydra"]
+__all__ = ["check_pack", "check_processes", "make_plan", "run_resident", "run_with_hydra"]
 
 
 def check_processes(processes: Any) -> int | None:
@@ -23,12 +23,23 @@ def check_processes(processes: Any) -> int | None:
     raise LabError(f"hydra.launcher.processes must be at least 1, got {processes!r}")
 
 
-def run_resident(jobs: Sequence[Job], processes: int | None) -> bool:
+def check_pack(pack: Any) -> int:
+    """Return how many runs are trained together at most.
+
+    Raises:
+        LabError: If it is no such number.
+    """
+    if isinstance(pack, int) and not isinstance(pack, bool) and pack >= 1:
+        return pack
+    raise LabError(f"hydra.launcher.pack must be at least 1, got {pack!r}")
+
+
+def run_resident(jobs: Sequence[Job], processes: int | None, pack: int) -> bool:
     """Train, sample and judge on this machine; say whether something failed."""
     from lab.launch.local import LocalLauncher
     from lab.sweep.run import run_sweep
 
-    outcomes = run_sweep(Sweep.of(jobs), LocalLauncher(processes))
+    outcomes = run_sweep(Sweep.of(jobs), LocalLauncher(processes, pack))
     return any(outcome.failed for outcome in outcomes)
 
 

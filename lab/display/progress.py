@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["Display", "LastStage", "Progress", "counter"]
+__all__ = ["LastStage", "Progress", "counter"]
 
 
 class Progress(Protocol):
-    """Receives the progress of one run."""
+    """Receives the progress of runs, and lines about the sweep."""
 
     def stage(self, run: str, name: str, total: int) -> None:
         """Begin a stage of `total` parts."""
 
     def advance(self, run: str, done: int, **figures: float) -> None:
         """Say how many parts are done, with figures such as the loss."""
-
-
-class Display(Progress, Protocol):
-    """Receives the progress of all runs of a launcher, and lines about the sweep."""
 
     def say(self, line: str) -> None:
         """Write a line."""
@@ -44,6 +40,10 @@ class LastStage:
     def advance(self, run: str, done: int, **figures: float) -> None:
         """Say how many parts are done."""
         self._progress.advance(run, done, **figures)
+
+    def say(self, line: str) -> None:
+        """Write a line."""
+        self._progress.say(line)
 
 
 def counter(progress: Progress, run: str, before: int = 0) -> Callable[[int], None]:

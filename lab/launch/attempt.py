@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import traceback
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from lab.display.progress import LastStage, Progress
 from lab.experiment.sweep import Run
@@ -17,11 +18,14 @@ from lab.record.documents import Failure
 from lab.run.base_images import base_images_there, draw_base_images
 from lab.run.spec import PlannedRun, find_training_set, plan_run
 
+if TYPE_CHECKING:
+    from lab.run.training import PackTraining
+
 __all__ = ["first_line", "lost", "perform"]
 
 
 def perform(task: Task, resident: ResidentBase, progress: Progress) -> Iterator[Outcome]:
-    """Do what is missing of a task.
+    """Do what is missing of a task: its runs are trained together, then drawn and measured.
 
     Args:
         task: The task.
@@ -31,18 +35,49 @@ def perform(task: Task, resident: ResidentBase, progress: Progress) -> Iterator[
     if task.base:
         yield _draw_base(task, resident, progress)
         return
+    trained = _train_together(task, resident, progress)
     for run in task.runs:
-        yield _attempt(run, resident, progress)
+        yield _attempt(run, resident, progress, trained)
 
 
-def _attempt(run: Run, resident: ResidentBase, progress: Progress) -> Outcome:
-    """Do what is missing of one run."""
+def _train_together(task: Task, resident: ResidentBase, progress: Progress) -> PackTraining:
+    """Train the runs of a task in shared passes, where more than one is not trained.
+
+    What goes wrong for all of them is no failure yet: each is then trained by itself.
+    """
+    from lab.run.execute import begin_run
+    from lab.run.training import PackTraining, needs_training, train_runs
+
+    if len(task.runs) < 2:
+        return PackTraining()
+    try:
+        planned = [plan_run(run, find_training_set(run.config)) for run in task.runs]
+        each = {run.run_id: run for run in reversed(planned) if needs_training(run)}
+        if len(each) < 2:
+            return PackTraining()
+        base = resident.get(planned[-1].config)
+        for run in each.values():
+            begin_run(run, base, progress)
+        return train_runs([run for run in each.values() if needs_training(run)], base, progress)
+    except Exception as error:
+        progress.say(f"{len(task.runs)} runs are trained one after another: {first_line(error)}")
+        return PackTraining()
+
+
+def _attempt(
+    run: Run, resident: ResidentBase, progress: Progress, trained: PackTraining
+) -> Outcome:
+    """Do what is missing of one run, or say why its training in a pack failed."""
     stages = LastStage(progress)
     try:
         from lab.run.execute import execute_run
 
         planned = plan_run(run, find_training_set(run.config))
-        execute_run(planned, resident.get(run.config), stages)
+        if planned.run_id in trained.errors:
+            stages.name = "train"
+            raise trained.errors[planned.run_id]
+        seconds = trained.seconds.get(planned.run_id, 0.0)
+        execute_run(planned, resident.get(run.config), stages, seconds)
     except Exception as error:  # the boundary that keeps one run's failure from the others
         reason = first_line(error)
         record_failure(run, Failure(reason, stages.name, traceback.format_exc()))

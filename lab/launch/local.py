@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-from lab.display.progress import Display
+from lab.display.progress import Progress
 from lab.launch.attempt import perform
+from lab.launch.pack import pack_notes, pack_tasks
 from lab.launch.processes import side_by_side
 from lab.launch.resident import ResidentBase, is_small
 from lab.launch.task import Outcome, Task
@@ -25,16 +26,22 @@ class LocalLauncher:
     Args:
         processes: How many share the tasks; None for one process for each core, as far as memory
             allows, when the base model is small and lives on the CPU.
+        pack: How many runs are trained together at most; 1 trains each by itself.
     """
 
-    def __init__(self, processes: int | None = None) -> None:
-        self.processes = processes
+    def __init__(self, processes: int | None = None, pack: int = 1) -> None:
+        self.processes, self.pack = processes, pack
 
     def launch(
-        self, tasks: Sequence[Task], resident: ResidentBase, display: Display
+        self, tasks: Sequence[Task], resident: ResidentBase, display: Progress
     ) -> Iterator[Outcome]:
         """Yield the outcomes of the tasks as they end."""
         count = self.count(tasks)
+        if self.pack > 1:
+            tasks = pack_tasks(tasks, self.pack, count)
+            for line in pack_notes(tasks):
+                display.say(line)
+            count = min(count, len(tasks))
         if count > 1:
             display.say(f"{count} processes side by side")
             yield from side_by_side(tasks, count, display)

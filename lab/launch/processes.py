@@ -87,6 +87,8 @@ class _Worker:
         elif kind == "advance":
             run, done, figures = words
             progress.advance(run, done, **figures)
+        elif kind == "say":
+            progress.say(*words)
         elif kind == "outcome":
             [outcome] = words
             self.open.remove(outcome.name)
@@ -167,6 +169,9 @@ class _Messenger:
 
     def advance(self, run: str, done: int, **figures: float) -> None:
         self.send("advance", run, done, figures)
+
+    def say(self, line: str) -> None:
+        self.send("say", line)
 
 
 def _serve(connection: Connection) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from lab.display.progress import Display
+from lab.display.progress import Progress
 from lab.experiment.sweep import Run
 
 if TYPE_CHECKING:
@@ -25,8 +25,9 @@ class Task:
     """Work for one process.
 
     Args:
-        runs: Runs that are done one after the other, because they share what is trained. With
-            `base` the first one says whose base-model images are drawn.
+        runs: Runs that share what is trained, or the passes in which they are trained. They are
+            drawn and measured one after the other. With `base` the first one says whose
+            base-model images are drawn.
         base: The name of base-model images to draw; empty for runs.
     """
 
@@ -63,7 +64,7 @@ class Launcher(Protocol):
     """Carries tasks out."""
 
     def launch(
-        self, tasks: Sequence[Task], resident: ResidentBase, display: Display
+        self, tasks: Sequence[Task], resident: ResidentBase, display: Progress
     ) -> Iterator[Outcome]:
         """Yield an outcome for each name of each task, as they end.
 

@@ -5,6 +5,7 @@ r"""The denoising objective: what one training step sees, and the loss of each o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -41,6 +42,17 @@ class Batch:
             self.latents[part], self.noise[part], self.times[part], self.captions[part],
             self.weights[part],
         )  # fmt: skip
+
+    @staticmethod
+    def cat(batches: Sequence[Batch]) -> Batch:
+        """Return the samples of all batches, one batch after another; latents of one size."""
+        return Batch(
+            torch.cat([batch.latents for batch in batches]),
+            torch.cat([batch.noise for batch in batches]),
+            torch.cat([batch.times for batch in batches]),
+            [caption for batch in batches for caption in batch.captions],
+            torch.cat([batch.weights for batch in batches]),
+        )
 
 
 def denoising_losses(base: Base, batch: Batch, conditioning: Conditioning) -> torch.Tensor:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 from peft import LoHaConfig, LoKrConfig, LoraConfig, inject_adapter_in_model
 from peft.tuners.tuners_utils import BaseTunerLayer
-from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
+from peft.utils import get_peft_model_state_dict
 from safetensors import safe_open
 from safetensors.torch import load_file, save
 
@@ -22,9 +23,10 @@ from lab.method.method import Method, ParameterGroup
 from lab.model.conditioning import Conditioning
 from lab.model.resident import Base
 
-__all__ = ["Lora", "read_provenance"]
+__all__ = ["NAME", "Lora", "Place", "read_provenance"]
 
 NAME = "default"
+PEFT_MARKS = ("peft_config", "peft_type")  # what peft notes on a model beside its layers
 # diffusers reads this key of the file's metadata; without it alpha is lost when alpha != rank.
 METADATA_KEY = "lora_adapter_metadata"
 
@@ -40,6 +42,23 @@ def _peft_config(config: AdapterConfig, pattern: str) -> LoraConfig | LoHaConfig
     return kind(alpha=config.alpha, module_dropout=config.dropout, **shared)
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where in a base model an adapter has a layer.
+
+    Args:
+        parent: The module that holds it.
+        name: Its name there.
+        original: The frozen layer that stood there.
+        own: The same layer with low-rank matrices beside it.
+    """
+
+    parent: torch.nn.Module
+    name: str
+    original: torch.nn.Module
+    own: torch.nn.Module
+
+
 class Lora(Method):
     """The trainable matrices of one run: LoRA, rsLoRA, DoRA, LoHa or LoKr.
 
@@ -53,8 +72,11 @@ class Lora(Method):
         super().__init__(base)
         self.config = config
         self.seed = seed
-        self._original: list[tuple[torch.nn.Module, str, torch.nn.Module]] = []
+        self.places: list[Place] = []
         self._peft: dict[str, Any] = {}
+        self._parameters: dict[str, list[torch.nn.Parameter]] = {}
+        self._state: dict[str, torch.Tensor] = {}  # views of the parameters
+        self._marks: list[tuple[torch.nn.Module, dict[str, Any]]] = []
 
     @classmethod
     def of_run(cls, base: Base, config: RunConfig) -> Lora:
@@ -104,48 +126,60 @@ class Lora(Method):
             raise LabError(
                 f"adapter.targets: no module of the {part} matches {pattern!r}"
             ) from error
-        self._original += [
-            (parents[name], child, module)
+        self.places += [
+            Place(parents[name], child, module, getattr(parents[name], child))
             for name, children in before.items()
             for child, module in children.items()
             if getattr(parents[name], child) is not module
         ]
-        for layer in self._layers(model):
+        for layer in self._layers:
             layer.requires_grad_(False)
-        for parameter in self._own(model):
-            parameter.requires_grad_(True)
-            parameter.data = parameter.data.float()
-
-    def __exit__(self, *_: object) -> None:
-        for parent, name, module in self._original:
-            setattr(parent, name, module)
-        for model in self._models.values():
-            for attribute in ("peft_config", "peft_type"):
-                if hasattr(model, attribute):
-                    delattr(model, attribute)
-        self._original = []
-
-    @staticmethod
-    def _layers(model: torch.nn.Module) -> list[BaseTunerLayer]:
-        return [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
-
-    def _own(self, model: torch.nn.Module) -> list[torch.nn.Parameter]:
-        """Return a model's adapter parameters in the order of its modules."""
-        return [
+        # In the order of the model's modules.
+        self._parameters[part] = [
             parameter
             for name, parameter in model.named_parameters()
             if f".{NAME}" in name and ".base_layer." not in name
         ]
+        for parameter in self._parameters[part]:
+            parameter.requires_grad_(True)
+            parameter.data = parameter.data.float()
+        for name, tensor in get_peft_model_state_dict(model, adapter_name=NAME).items():
+            self._state[f"{part}.{name}"] = tensor.detach()
+
+    def __exit__(self, *_: object) -> None:
+        self.lift()
+        self.places = []
+
+    def lift(self) -> None:
+        """Take the layers off the base, and keep them: `put_back` attaches them again."""
+        for place in self.places:
+            setattr(place.parent, place.name, place.original)
+        self._marks = []
+        for model in self._models.values():
+            marks = {name: vars(model)[name] for name in PEFT_MARKS if name in vars(model)}
+            self._marks.append((model, marks))
+            for name in marks:
+                delattr(model, name)
+
+    def put_back(self) -> None:
+        """Attach the layers that `lift` took off."""
+        for place in self.places:
+            setattr(place.parent, place.name, place.own)
+        for model, marks in self._marks:
+            for name, value in marks.items():
+                setattr(model, name, value)
+
+    @property
+    def _layers(self) -> list[BaseTunerLayer]:
+        return [place.own for place in self.places if isinstance(place.own, BaseTunerLayer)]
 
     def parameters(self, config: TrainConfig) -> list[ParameterGroup]:
         """Return one group for each part; text encoders may have a learning rate of their own."""
         denoiser = self.parts[0]
         text = config.text_encoder_learning_rate or config.learning_rate
         return [
-            ParameterGroup(
-                part, self._own(model), config.learning_rate if part == denoiser else text
-            )
-            for part, model in self._models.items()
+            ParameterGroup(part, own, config.learning_rate if part == denoiser else text)
+            for part, own in self._parameters.items()
         ]
 
     def scale(self, weight: float) -> None:
@@ -153,10 +187,9 @@ class Lora(Method):
 
         DoRA's trained magnitudes do not scale with it, so 0 switches the layers off instead.
         """
-        for model in self._models.values():
-            for layer in self._layers(model):
-                layer.enable_adapters(weight != 0)
-                layer.set_scale(NAME, weight)
+        for layer in self._layers:
+            layer.enable_adapters(weight != 0)
+            layer.set_scale(NAME, weight)
 
     def condition(self, prompts: Sequence[str]) -> Conditioning:
         """Return encoded prompts, cached while the text encoders are frozen."""
@@ -166,11 +199,7 @@ class Lora(Method):
 
     def state(self) -> dict[str, torch.Tensor]:
         """Return the trained matrices by their name in a diffusers LoRA file."""
-        return {
-            f"{part}.{name}": tensor.detach().float().cpu().contiguous()
-            for part, model in self._models.items()
-            for name, tensor in get_peft_model_state_dict(model, adapter_name=NAME).items()
-        }
+        return {name: tensor.cpu().contiguous() for name, tensor in self._state.items()}
 
     def load_state(self, state: dict[str, torch.Tensor]) -> None:
         """Set the trained matrices; every name must be known and every known name given.
@@ -187,13 +216,8 @@ class Lora(Method):
                 f"adapter file: {len(different)} matrices do not fit {self.config.method} of rank "
                 f"{self.config.rank} on this model, the first: {min(different)}"
             )
-        for part, model in self._models.items():
-            matrices = {
-                name.removeprefix(f"{part}."): tensor
-                for name, tensor in state.items()
-                if name.startswith(f"{part}.")
-            }
-            set_peft_model_state_dict(model, matrices, adapter_name=NAME)
+        for name, tensor in state.items():
+            self._state[name].copy_(tensor)
 
     def save(self, path: Path, provenance: dict[str, Any]) -> None:
         """Write the adapter as a file that diffusers' `load_lora_weights` reads.

@@ -106,7 +106,8 @@ _DRAWN = (*_PROMPT, "generation_seed", "weight", "step", "file")
 # Of a run's training.
 TRAINING_LOG = Table("train.csv", ("step", "loss", "gradient_norm", "learning_rate"))
 PERFORMANCE = Table(
-    "performance.csv", ("step", "seconds", "samples_per_second", "peak_memory_mib")
+    "performance.csv",
+    ("step", "seconds", "samples_per_second", "peak_memory_mib", "runs_packed"),
 )
 # Of a run's outputs.
 IMAGES = Table("images.csv", _DRAWN)

@@ -24,7 +24,16 @@ from lab.train.optimizer import build_optimizer, learning_rate_factor, set_learn
 from lab.train.speed import PeakMemory, TrainingSpeed
 from lab.train.task import TrainingTask, Watch
 
-__all__ = ["TrainResult", "TrainingError", "train_method"]
+__all__ = [
+    "TrainResult",
+    "Training",
+    "TrainingError",
+    "accumulate",
+    "mean_loss",
+    "parts_of",
+    "train_method",
+    "training_mode",
+]
 
 PERFORMANCE_EVERY = 10  # steps between two measurements of speed
 
@@ -39,7 +48,8 @@ class TrainResult:
 
     Args:
         log: For each step its `step`, `loss`, `gradient_norm` and `learning_rate`.
-        performance: Every few steps `step`, `seconds`, `samples_per_second`, `peak_memory_mib`.
+        performance: Every few steps `step`, `seconds`, `samples_per_second`, `peak_memory_mib`,
+            and `runs_packed`: how many runs shared the step, and with it time and memory.
     """
 
     log: TrainingLog
@@ -69,77 +79,138 @@ def train_method(
     if not method.trains_by_loop:
         method.fit(task.instances.posteriors, task.instances.captions)
         return TrainResult([], [])
-    config = task.config
-    groups = method.parameters(config)
-    trained = [parameter for group in groups for parameter in group.parameters]
-    memory = PeakMemory(method.base.device, trained)
-    optimizer = build_optimizer(groups, config)
-    batches = Batches(method.base, task)
-    start, log = load_checkpoint(checkpoint, method, optimizer)
-    performance: TrainingLog = []
-    speed = TrainingSpeed(memory, batches.samples_per_step)
-    with _training_mode(method, config), torch.random.fork_rng(devices=[]):
-        for step in range(start, task.last):
-            speed.begin_step()
-            batches.seed_dropout(step)
-            set_learning_rates(optimizer, learning_rate_factor(step, config))
-            loss = _accumulate(method, batches.draw(step), config)
-            norm = _clip(trained, config.max_grad_norm)
-            if not (math.isfinite(loss) and math.isfinite(norm)):
-                raise TrainingError(f"loss {loss} and gradient norm {norm} at step {step}")
-            optimizer.step()
-            optimizer.zero_grad()
-            rate = optimizer.param_groups[0]["lr"]
-            log.append({"step": step, "loss": loss, "gradient_norm": norm, "learning_rate": rate})
-            done = step + 1
-            if done % PERFORMANCE_EVERY == 0 or done == task.last:
-                performance.append(speed.row(step, done - start))
-            watch.progress(done, loss=loss, rate=speed.rate)
-            watch.keep(log)
-            if done % config.checkpoint_every == 0 and done < task.last:
-                save_checkpoint(checkpoint, method, optimizer, done, log)
-    return TrainResult(log, performance)
+    training = Training(method, task, checkpoint, watch)
+    with training_mode([method], task.config), torch.random.fork_rng(devices=[]):
+        while not training.ended:
+            batches = training.draw()
+            training.seed_dropout()
+            training.take_step(accumulate(method, batches, task.config))
+    return training.result
+
+
+class Training:
+    """The training of one run between two of its steps, alone or in a pack.
+
+    Args:
+        method: An attached method.
+        task: What it is trained on, and how.
+        checkpoint: File that it is continued from, and that its state is written to.
+        watch: Told after each step.
+    """
+
+    def __init__(self, method: Method, task: TrainingTask, checkpoint: Path, watch: Watch) -> None:
+        self.method, self.task, self.config = method, task, task.config
+        self._checkpoint, self._watch = checkpoint, watch
+        groups = method.parameters(task.config)
+        self.parameters = [parameter for group in groups for parameter in group.parameters]
+        memory = PeakMemory(method.base.device, self.parameters)
+        self.optimizer = build_optimizer(groups, task.config)
+        self._batches = Batches(method.base, task)
+        self.step, self._log = load_checkpoint(checkpoint, method, self.optimizer)
+        self._start = self.step
+        self._performance: TrainingLog = []
+        self._speed = TrainingSpeed(memory, self._batches.samples_per_step)
+
+    @property
+    def ended(self) -> bool:
+        """True after its last step."""
+        return self.step >= self.task.last
+
+    @property
+    def result(self) -> TrainResult:
+        """What it leaves."""
+        return TrainResult(self._log, self._performance)
+
+    def draw(self) -> list[Batch]:
+        """Begin the next step: return its batches."""
+        self._speed.begin_step()
+        return self._batches.draw(self.step)
+
+    def seed_dropout(self) -> None:
+        """Let the dropout of the step draw from the run's own stream, anew."""
+        self._batches.seed_dropout(self.step)
+
+    def take_step(self, loss: float, runs_packed: int = 1) -> None:
+        """End a step whose gradients are there: optimiser, log, checkpoint.
+
+        Args:
+            loss: The step's loss.
+            runs_packed: How many runs computed it together.
+
+        Raises:
+            TrainingError: If the loss or the gradient is not finite.
+        """
+        step, config, optimizer = self.step, self.config, self.optimizer
+        set_learning_rates(optimizer, learning_rate_factor(step, config))
+        norm = _clip(self.parameters, config.max_grad_norm)
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise TrainingError(f"loss {loss} and gradient norm {norm} at step {step}")
+        optimizer.step()
+        optimizer.zero_grad()
+        rate = optimizer.param_groups[0]["lr"]
+        self._log.append(
+            {"step": step, "loss": loss, "gradient_norm": norm, "learning_rate": rate}
+        )
+        self.step = done = step + 1
+        if done % PERFORMANCE_EVERY == 0 or self.ended:
+            row = self._speed.row(step, done - self._start)
+            self._performance.append({**row, "runs_packed": runs_packed})
+        self._watch.progress(done, loss=loss, rate=self._speed.rate)
+        self._watch.keep(self._log)
+        if done % config.checkpoint_every == 0 and not self.ended:
+            save_checkpoint(self._checkpoint, self.method, optimizer, done, self._log)
 
 
 @contextmanager
-def _training_mode(method: Method, config: TrainConfig) -> Iterator[None]:
+def training_mode(methods: Sequence[Method], config: TrainConfig) -> Iterator[None]:
     """Training mode, attention and gradient checkpointing for the time of one training.
 
     On the CPU attention is computed by plain matrix products: at the embedded model's 64 positions
     the backward pass of the fused kernel takes four times as long.
+
+    Args:
+        methods: What is trained, on one base.
+        config: Says whether activations are computed again.
     """
-    base = method.base
+    [base] = {method.base for method in methods}
     # Dropout inside the method acts in training mode alone.
-    changed = [base.parts[part] for part in method.parts]
+    parts = dict.fromkeys(part for method in methods for part in method.parts)
     with ExitStack() as undo:
         if base.device.type == "cpu":
             undo.enter_context(sdpa_kernel(SDPBackend.MATH))
-        for module in changed:
-            undo.callback(module.eval)
-            module.train()
+        for part in parts:
+            undo.callback(base.parts[part].eval)
+            base.parts[part].train()
         if config.gradient_checkpointing:
             undo.callback(base.denoiser.disable_gradient_checkpointing)
             base.denoiser.enable_gradient_checkpointing()
         yield
 
 
-def _accumulate(method: Method, batches: Sequence[Batch], config: TrainConfig) -> float:
+def accumulate(method: Method, batches: Sequence[Batch], config: TrainConfig) -> float:
     """Add up the gradients of one step in `gradient_accumulation` parts; return its loss."""
     total = 0.0
     for part in range(config.gradient_accumulation):
-        chosen = slice(part * config.batch_size, (part + 1) * config.batch_size)
         # Text encoders that are trained compute as the denoiser does.
         with method.base.arithmetic():
-            means = [_mean_loss(method, batch[chosen]) for batch in batches]
+            means = [
+                mean_loss(method.losses(chosen), chosen)
+                for chosen in parts_of(batches, part, config)
+            ]
         loss = torch.stack(means).sum()
         (loss / config.gradient_accumulation).backward()
         total += loss.item() / config.gradient_accumulation
     return total
 
 
-def _mean_loss(method: Method, batch: Batch) -> torch.Tensor:
+def parts_of(batches: Sequence[Batch], part: int, config: TrainConfig) -> list[Batch]:
+    """Return what one of `gradient_accumulation` parts of a step sees of each batch."""
+    chosen = slice(part * config.batch_size, (part + 1) * config.batch_size)
+    return [batch[chosen] for batch in batches]
+
+
+def mean_loss(losses: torch.Tensor, batch: Batch) -> torch.Tensor:
     """Return the mean of a run's own losses, weighed, once it is known that all are its own."""
-    losses = method.losses(batch)
     return (batch.weights.to(losses.device) * losses).mean()
 
 
