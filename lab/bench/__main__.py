@@ -17,7 +17,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lab.cli.compose import compose_run
-from lab.display.terminal import print_rows
+from lab.display.tables import print_rows
 from lab.experiment.schema import RunConfig, TrainConfig
 from lab.launch.resident import is_small
 from lab.method.kinds import attach

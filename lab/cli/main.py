@@ -139,14 +139,16 @@ def _dataset(overrides: list[str]) -> int:
 
 def _report(overrides: list[str]) -> int:
     from lab.cli.compose import compose_run
+    from lab.display.terminal import SweepDisplay
     from lab.record.places import Places
     from lab.record.sweep_folder import SweepFolder
     from lab.sweep.conclude import rewrite
 
     config = compose_run(overrides)
     folder = SweepFolder(Places.of(config.paths).experiment(config.experiment.name))
-    reasons = rewrite(folder, config.experiment.claims)
-    return _say("\n".join([*reasons, str(folder.page)]))
+    with SweepDisplay(config.experiment.name, ()) as display:
+        rewrite(folder, config.experiment.claims, display)
+    return _say(str(folder.page))
 
 
 def _results(overrides: list[str]) -> int:

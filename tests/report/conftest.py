@@ -285,6 +285,7 @@ class DrawnSweep:
         config.dataset.name, config.dataset.tags.template = "coloured_shapes", arm.levels[FACTOR]
         config.adapter.rank, config.train.num_steps = 8, 300
         config.sample.guidance_scale = arm.levels.get(GUIDANCE, 1.0)
+        config.train.num_steps = max(self.steps)
         config.experiment.name = self.name
         return config
 
