@@ -75,6 +75,11 @@ def main(arguments: Sequence[str]) -> int:
         for line in error.mistakes:
             sys.stderr.write(f"{line}\n")
         return 2
+    except OSError as error:
+        if error.filename is None:  # no file of a person's: a mistake of the lab's own
+            raise
+        sys.stderr.write(f"{error.filename}: {error.strerror}\n")
+        return 2
     except KeyboardInterrupt:
         sys.stderr.write("\ninterrupted; the same command continues where it stopped\n")
         return 130
