@@ -13,6 +13,8 @@ from lab.core.errors import LabError
 from lab.core.sealed import is_whole
 from lab.model.cache import TensorCache
 from lab.record.run_folder import RunFolder
+from lab.record.tables import IMAGES
+from lab.results.sweep import open_sweep
 
 WORDS = ("experiment=base_monster_colored", "arm=plain", "seed=0")
 
@@ -147,7 +149,10 @@ def test_a_damaged_mark_of_a_finished_run_is_refused_by_name(finished, toy_sweep
 
 
 def test_a_mark_with_a_flipped_byte_never_hides_what_is_missing(finished):
-    """Whichever byte is flipped: refused, not done, or the same mark but for its seconds."""
+    """Whichever byte is flipped: refused, not done, or the same mark but for its seconds.
+
+    Without its list of hashes it is a mark of an older version.
+    """
     [output] = finished.outputs
     mark = output.path / "DONE.json"
     whole, known = mark.read_bytes(), output.done
@@ -157,5 +162,23 @@ def test_a_mark_with_a_flipped_byte_never_hides_what_is_missing(finished):
         with suppress(LabError):  # refused, as in the test above
             done = output.done
             alike = replace(done, **seconds) == replace(known, **seconds)
-            assert alike or done.output_id != known.output_id
+            assert alike or done.output_id != known.output_id or output.changed or not done.files
         mark.write_bytes(whole)
+
+
+def drop_last_row(path):
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+
+
+@pytest.mark.parametrize("damage", [flip, drop_last_row])
+def test_measurements_that_were_changed_are_measured_again(sweep, finished, tmp_path, damage):
+    [output] = finished.outputs
+    table = output.path / IMAGES.file
+    whole = table.read_bytes()
+    damage(table)
+    with pytest.raises(LabError, match="images.csv changed since it was written"):
+        open_sweep("base_monster_colored", tmp_path)
+    assert "images.csv changed since it was written" in sweep("plan")
+    sweep()
+    assert table.read_bytes() == whole
+    assert output.changed == []
