@@ -228,3 +228,8 @@ def test_the_plan_finds_a_placebo_that_was_drawn(sweep, tiny_model):
     assert found.content_hash == runs["dataset_hash"].iloc[0]
     config.sample.guidance_scale = 1.0
     assert find_training_set(config) is None
+
+
+def test_a_level_that_merges_to_nothing_is_refused():
+    [line] = arm_mistakes({"bare": {"dataset.transforms": {}}}, ["bare"], [])
+    assert line.startswith("hydra.sweeper.arms.bare.dataset.transforms: {} changes nothing")

@@ -287,7 +287,8 @@ def test_images_without_a_caption_are_named_when_captions_are_used(folder):
     (folder / "a.txt").write_text("a toy")
     (folder / "b.txt").write_text("  \n")
     found = mistakes_of(config_of(folder, "{caption}"), folder)
-    assert [Path(line.split(" has no caption")[0]).name for line in found] == ["b.png", "c.png"]
+    b, c = folder / "b.png", folder / "c.png"
+    assert found == [f"{b}, {c} have no caption, which the template '{{caption}}' uses"]
 
 
 @pytest.mark.parametrize(
@@ -295,7 +296,8 @@ def test_images_without_a_caption_are_named_when_captions_are_used(folder):
     [
         ('{"file_name": "a.png"}\n{"file_name": "a.png"}', "row 2 repeats the file_name a.png"),
         ('{"file_name": "gone.png"}', "gone.png: named in the metadata but missing"),
-        ('{"text": "x"}', "row 1 must have a file_name"),
+        ('{"text": "x"}', "must have the column file_name, got text"),
+        ('{"file_name": "a.png"}\n{"text": "x"}', "row 2 must have a file_name"),
         ('{"file_name": "a.png"', "line 1 is not JSON"),
         ('{"file_name": "a.png", "mask": "m.png"}', "m.png: mask named in the metadata but miss"),
         ('{"file_name": "a.png", "repeats": 0}', "repeats must be a whole number of at least 1"),

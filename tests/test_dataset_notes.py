@@ -116,3 +116,13 @@ def test_the_plan_and_the_command_say_what_was_ignored(folder, capsys, tmp_path)
     assert capsys.readouterr().out.count(line) == 1
     assert main(["dataset", *words]) == 0
     assert capsys.readouterr().out.count(line) == 1
+
+
+def test_pictures_that_are_one_and_the_same_file_are_said(folder):
+    for name in ("a.png", "b.png", "sub/c.png"):
+        save_picture(folder / name)
+    save_picture(folder / "other.png", width=33)
+    [line] = notes(config_of(folder))
+    assert line == (
+        f"{folder}: 3 images are one and the same file, and each counts: a.png, b.png, sub/c.png"
+    )

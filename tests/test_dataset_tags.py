@@ -92,7 +92,7 @@ def test_what_an_image_draws_follows_the_image_and_not_its_place():
         ({"template": "{color} {trigger}"}, "field 'color' not found; did you mean colour?"),
         ({"template": "{trigger"}, "template must be text with {field}s"),
         ({"template": "{trigger} {class_word}"}, "class_word must be given"),
-        ({"template": "{caption}"}, "red circle has no caption"),
+        ({"template": "{caption}"}, "blue circle and 1 more have no caption"),
         ({"template": "{}"}, "field '' not found"),
         ({"template": "{colour.x}"}, "field 'colour.x' not found"),
     ],

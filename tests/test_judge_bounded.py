@@ -78,6 +78,7 @@ def test_seeds_that_disagree_leave_it_open_and_say_how_many_would_decide() -> No
     frame = model_measurements(drift_of([0.001, 0.05, 0.01]), pd.DataFrame(), PROMPTS)
     row = verdict_on(bounded(0.05), frame)
     assert row["verdict"] == "INCONCLUSIVE"
+    assert row["reason"].startswith("The interval of the raw shift, ")
     assert row["decided_by"].startswith("S=")
     assert "G" not in row["decided_by"]
     one = model_measurements(drift_of([0.01]), pd.DataFrame(), PROMPTS)

@@ -213,6 +213,7 @@ def test_an_open_claim_names_the_seeds_that_would_decide_it() -> None:
     world = World().add("base", 0.1, arm="base", noise=0.4).add("training", 0.9, noise=0.0)
     row = world.arm(0.4, noise=0.5, train_seeds=(0.0, 1.0, 2.0)).verdict()
     assert row["verdict"] == "INCONCLUSIVE"
+    assert row["reason"].startswith("The interval of the learning index, ")
     num_train, num_generation = (int(part[2:]) for part in row["decided_by"].split(", "))
     assert num_train * num_generation > 3 * 16
 
@@ -435,7 +436,7 @@ def test_a_case_without_a_p_makes_the_claim_untested_in_any_order() -> None:
 @pytest.mark.parametrize(
     ("drop", "message"),
     [
-        ("train_seed == 2 and role == 'arm' and arm == 'main'", "arm main lacks training seeds 2"),
+        ("train_seed == 2 and role == 'arm' and arm == 'main'", "arm main: training seeds 2 are"),
         (
             "train_seed == 2 and generation_seed == 3",
             "claim claim, arm main, train seed 2 lacks 1 of 16 images .* generation seed 3",

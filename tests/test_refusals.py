@@ -61,7 +61,7 @@ def changed(key, value):
         ("sample.adapter_weights", [], "must hold at least one weight"),
         ("sample.at_steps", [2, 2], "a list of different values, each at least 1"),
         ("adapter.targets", "  ", "given (it is empty)"),
-        ("paths.runs", "", "given (it is empty)"),
+        ("paths.runs", "", "a folder without"),
         ("tracking.uri", "foo://bar", "an address that begins with one of file, http"),
     ],
 )
@@ -262,3 +262,50 @@ def test_every_command_has_help(capsys, words):
 def test_a_relative_model_folder_starts_at_the_project(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert find_folder(ModelConfig(path="lab/model/embedded")) == PROJECT / "lab/model/embedded"
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["~experiment.prompts"], "~experiment.prompts: a setting is set and never removed"),
+        (["~adapter"], "~adapter: a setting is set and never removed"),
+        (["~train.num_steps"], "what can be removed is dataset.source.NAME"),
+        (["experiment.prompts={}"], "~experiment.prompts.NAME takes a member out"),
+        (["dataset.transforms={}"], "dataset.transforms={} changes nothing: mappings are merged"),
+        (["dataset.source.kind=folder"], "choose a dataset of that kind (dataset=folder"),
+        (["dataset.source={kind: folder, path: x}"], "dataset.source must be left out"),
+        (["dataset.bucket_step_px=12"], "must be a multiple of 8 between 8 and 512, got 12"),
+        (
+            ["dataset.bucket_step_px=128", "dataset.fit=bucket"],
+            "dataset.bucket_step_px must be at most model.resolution_px (64)",
+        ),
+        (["train.learning_rate=1000"], "must be more than 0 and at most 10, got 1000"),
+        (["adapter.alpha=1e9"], "adapter.alpha must be more than 0 and at most 1e+06"),
+        (["sample.guidance_scale=1000"], "sample.guidance_scale must be between 0 and 100"),
+    ],
+)
+def test_settings_without_meaning_are_refused(refused, words, line):
+    [printed] = refused(COLOURED, *words)
+    assert line in printed
+
+
+@pytest.mark.parametrize("sign", ["?", "#"])
+def test_results_are_not_put_where_an_address_would_end(capsys, tmp_path, sign):
+    from lab.cli.main import main
+
+    assert main(["plan", COLOURED, f"paths.runs='{tmp_path}/a{sign}b'"]) == 2
+    assert "paths.runs must be a folder without '?' and '#'" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dataset_that_all_arms_choose_is_refused_in_one_line(refused):
+    words = ("experiment=base_blur", "dataset=folder", "dataset.source.path=datasets")
+    assert refused(*words) == ["dataset must be left out: arms blurred, sharp, captioned set it"]
+
+
+def test_a_place_that_cannot_hold_results_is_said_in_one_line(capsys):
+    from lab.cli.main import main
+
+    assert main(["plan", COLOURED, "paths.runs=/proc/runs"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("/proc/runs")

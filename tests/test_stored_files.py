@@ -1,15 +1,20 @@
 """Files that were changed after they were written are not trusted: they are said and made anew."""
 
 import shutil
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
+from lab.core.errors import LabError
 from lab.core.sealed import is_whole
 from lab.model.cache import TensorCache
 from lab.record.run_folder import RunFolder
+from lab.record.tables import IMAGES
+from lab.results.sweep import open_sweep
 
 WORDS = ("experiment=base_monster_colored", "arm=plain", "seed=0")
 
@@ -131,3 +136,49 @@ def test_a_damaged_cache_entry_is_made_again(tmp_path, damage):
     got = TensorCache(tmp_path).get(["a", "b"], make)["value"]
     assert got.flatten().tolist() == list(range(12))
     assert all(is_whole(path) for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("damage", [cut, empty])
+def test_a_damaged_mark_of_a_finished_run_is_refused_by_name(finished, toy_sweep, capsys, damage):
+    [mark] = finished.path.glob("outputs/*/DONE.json")
+    damage(mark)
+    assert toy_sweep(finished.path.parents[1], *WORDS) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert str(mark) in line
+    assert "restore it, or remove it to have it made again" in line
+
+
+def test_a_mark_with_a_flipped_byte_never_hides_what_is_missing(finished):
+    """Whichever byte is flipped: refused, not done, or the same mark but for its seconds.
+
+    Without its list of hashes it is a mark of an older version.
+    """
+    [output] = finished.outputs
+    mark = output.path / "DONE.json"
+    whole, known = mark.read_bytes(), output.done
+    seconds = dict.fromkeys(("train_seconds", "sample_seconds", "measure_seconds"), 0.0)
+    for place in range(len(whole)):
+        flip(mark, place)
+        with suppress(LabError):  # refused, as in the test above
+            done = output.done
+            alike = replace(done, **seconds) == replace(known, **seconds)
+            assert alike or done.output_id != known.output_id or output.changed or not done.files
+        mark.write_bytes(whole)
+
+
+def drop_last_row(path):
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+
+
+@pytest.mark.parametrize("damage", [flip, drop_last_row])
+def test_measurements_that_were_changed_are_measured_again(sweep, finished, tmp_path, damage):
+    [output] = finished.outputs
+    table = output.path / IMAGES.file
+    whole = table.read_bytes()
+    damage(table)
+    with pytest.raises(LabError, match="images.csv changed since it was written"):
+        open_sweep("base_monster_colored", tmp_path)
+    assert "images.csv changed since it was written" in sweep("plan")
+    sweep()
+    assert table.read_bytes() == whole
+    assert output.changed == []

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from lab.display.terminal import SweepDisplay, print_rows, print_table, print_verdicts
+from lab.display.tables import print_rows, print_table, print_verdicts
+from lab.display.terminal import SweepDisplay
 
 
 class Clock:
@@ -131,6 +132,40 @@ def test_long_sweep_fits_the_terminal_and_keeps_what_matters(live, clock):
         assert wanted in screen
 
 
+def test_work_that_belongs_to_no_run_is_shown_while_it_lasts(live, plain, clock):
+    for console in (live, plain):
+        with SweepDisplay("rank", ["a"], console=console, clock=clock) as display:
+            display.finish("a", "DONE")
+            with display.work("drawing sheets") as parts:
+                for done in range(40):
+                    clock.now += 1
+                    parts(done, 40)
+                screen = console.file.getvalue()
+    assert plain.file.getvalue().splitlines() == [
+        "a: DONE", "drawing sheets", "drawing sheets 29/40"
+    ]  # fmt: skip
+    assert "drawing sheets 39/40" in live.file.getvalue()
+    assert "drawing sheets" in screen
+    assert "drawing sheets" not in last_screen(live)
+
+
+def test_work_is_no_longer_shown_after_an_error(live, clock):
+    with SweepDisplay("rank", ["a"], console=live, clock=clock) as display:
+        with pytest.raises(OSError, match="full"), display.work("drawing sheets"):
+            raise OSError("the disk is full")
+        display.finish("a", "DONE")
+    assert "drawing sheets" not in last_screen(live)
+
+
+def test_a_reason_that_many_runs_share_is_said_once(plain, clock):
+    with SweepDisplay("rank", ["a", "b", "c"], console=plain, clock=clock) as display:
+        for run, reason in (("a", "the loss is NaN"), ("b", "the loss is NaN"), ("c", "no disk")):
+            display.finish(run, "FAILED", reason)
+    assert plain.file.getvalue().splitlines() == [
+        "a: FAILED the loss is NaN", "b: FAILED as a", "c: FAILED no disk"
+    ]  # fmt: skip
+
+
 def test_an_error_ends_the_live_table(live, clock):
     display = SweepDisplay("rank", ["a"], console=live, clock=clock)
     with pytest.raises(KeyboardInterrupt), display:
@@ -152,10 +187,13 @@ def test_tables_print_brackets_and_gaps_as_they_are(plain):
 def test_verdicts_show_effect_interval_and_reason(plain):
     row = {"claim": "round", "statement": "it is round", "arm": "rank=4", "verdict": "LEARNED"}
     row |= {"effect": 0.5, "effect_low": 0.25, "effect_high": 0.75, "unit": "share"}
+    row |= {"learning_index": 0.7, "li_low": -0.1, "li_high": 1.5}
     open_row = row | {"verdict": "INCONCLUSIVE", "effect_low": float("nan"), "reason": "too few"}
     print_verdicts(pd.DataFrame([row | {"reason": "it moved"}, open_row]), console=plain)
     text = plain.file.getvalue()
-    assert "0.5 [0.25, 0.75]" in text
+    assert "index 0.7 [-0.1, 1.5]" in text
+    assert "raw 0.5 [0.25, 0.75] share" in text
+    assert "pilot" not in text
     for wanted in ("it is round", "LEARNED", "INCONCLUSIVE", "too few"):
         assert wanted in text
     assert "article" not in text
@@ -169,6 +207,7 @@ def wide():
 def test_what_the_article_read_stands_beside_the_verdict(wide):
     row = {"claim": "round", "statement": "it is round", "arm": "rank=4", "verdict": "LEARNED"}
     row |= {"effect": 0.5, "effect_low": 0.25, "effect_high": 0.75, "unit": "", "reason": ""}
+    row |= dict.fromkeys(("learning_index", "li_low", "li_high"), float("nan"))
     rows = [row | {"article": "not learned"}, row | {"claim": "red", "article": ""}]
     print_verdicts(pd.DataFrame(rows), console=wide)
     lines = wide.file.getvalue().splitlines()
@@ -183,16 +222,20 @@ def test_verdicts_are_not_broken_in_a_narrow_terminal():
     row = {"claim": "round", "statement": "it is round " * 9, "arm": "rank=4", "unit": "NCC"}
     row |= {"verdict": "INCONCLUSIVE", "reason": "too few seeds " * 9, "article": "learned"}
     row |= {"effect": 0.5, "effect_low": -163.5, "effect_high": 163.5}
-    print_verdicts(pd.DataFrame([row]), console=console)
+    row |= dict.fromkeys(("learning_index", "li_low", "li_high"), float("nan"))
+    print_verdicts(pd.DataFrame([row]), "a pilot: 60 steps", console=console)
     text = console.file.getvalue()
-    for words in ("INCONCLUSIVE", "0.5 [-164, 164] NCC", "the article read: learned", "(rank=4)"):
+    assert "verdicts on 1 claims, a pilot: 60 steps" in text
+    effect = "raw 0.5 [-164, 164] NCC"
+    for words in ("INCONCLUSIVE", effect, "the article read: learned", "(rank=4)"):
         assert words in text
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_terminal_that_lacks_signs_gets_others(encoding):
     code = (
-        "from lab.display.terminal import SweepDisplay, print_rows\n"
+        "from lab.display.tables import print_rows\n"
+        "from lab.display.terminal import SweepDisplay\n"
         "with SweepDisplay('größe', ['rank=4 · seed 0']) as display:\n"
         "    display.stage('rank=4 · seed 0', 'train', 3)\n"
         "    display.say('“怪” → 1 … −2')\n"

@@ -42,10 +42,25 @@ def test_a_prompt_that_is_cut_is_said(plan):
     assert f"the prompt '{LONG}' is cut by {cut} of {cut + 22} pieces" in printed
 
 
+def test_a_caption_that_is_cut_is_said_before_the_dataset_is_built(plan, tmp_path):
+    status, printed = plan(f"dataset.tags.prefix='{LONG}'", "dataset.tags.shuffled=true")
+    assert status == 0
+    cut = text_window(EMBEDDED).cut(f"{LONG} monster")
+    assert f"the caption '{LONG} monster' is cut by {cut} of {cut + 22} pieces" in printed
+    assert not (tmp_path / "runs").exists()
+
+
 def test_prompts_that_are_the_same_once_they_are_cut_are_refused(plan):
     status, printed = plan(f"experiment.prompts.trigger=['{LONG} one','{LONG} two']")
     assert status == 2
     assert f"'{LONG} two' draws the same as '{LONG} one': the text encoder reads the" in printed
+
+
+@pytest.mark.parametrize("twin", ["Monster", "monster ", " monster"])
+def test_prompts_that_are_read_alike_are_refused(plan, twin):
+    status, printed = plan(f"experiment.prompts.trigger=[monster,'{twin}']")
+    assert status == 2
+    assert f"'{twin}' draws the same as 'monster': the text encoder reads both alike" in printed
 
 
 def test_arms_that_train_on_the_same_captions_once_these_are_cut_are_refused(tmp_path, capsys):

@@ -18,7 +18,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lab.bench.packed import PackBench
 from lab.cli.compose import compose_run
-from lab.display.terminal import print_rows
+from lab.display.tables import print_rows
 from lab.experiment.schema import RunConfig, TrainConfig
 from lab.launch.resident import is_small
 from lab.method.kinds import attach

@@ -48,6 +48,8 @@ def jobs_of(
     chosen = [as_mapping(row).get("arm", "") for row in rows]
     keys = [key.lstrip("+") for key in levels]
     mistakes = arm_mistakes(named, chosen, keys)
+    if _chosen_twice([named.get(name) for name in chosen], keys):
+        raise LabError(mistakes)
     mistakes += claim_mistakes(named, config.experiment.claims, keys)
     jobs: list[Job] = []
     compose = _Composer(config, loader)
@@ -88,6 +90,15 @@ def _levels(overrides: Sequence[str], loader: Any) -> dict[str, list[str]]:
             mistakes.append(f"{key.lstrip('+')} must hold each level once, got {twice[0]} twice")
     raise_if(mistakes)
     return {key: [f"{key}={value}" for value in values] for key, values in levels.items()}
+
+
+def _chosen_twice(arms: Sequence[Any], keys: Sequence[str]) -> bool:
+    """Say whether arms and command line choose files of one group.
+
+    Jobs would be made of one of them, and their mistakes are none that anybody wrote.
+    """
+    set_by_arms = {key for levels in arms if isinstance(levels, Mapping) for key in levels}
+    return any(chooses_group(key) for key in set_by_arms.intersection(keys))
 
 
 def _values(override: Override) -> list[str]:

@@ -75,6 +75,11 @@ def main(arguments: Sequence[str]) -> int:
         for line in error.mistakes:
             sys.stderr.write(f"{line}\n")
         return 2
+    except OSError as error:
+        if error.filename is None:  # no file of a person's: a mistake of the lab's own
+            raise
+        sys.stderr.write(f"{error.filename}: {error.strerror}\n")
+        return 2
     except KeyboardInterrupt:
         sys.stderr.write("\ninterrupted; the same command continues where it stopped\n")
         return 130
@@ -139,14 +144,16 @@ def _dataset(overrides: list[str]) -> int:
 
 def _report(overrides: list[str]) -> int:
     from lab.cli.compose import compose_run
+    from lab.display.terminal import SweepDisplay
     from lab.record.places import Places
     from lab.record.sweep_folder import SweepFolder
     from lab.sweep.conclude import rewrite
 
     config = compose_run(overrides)
     folder = SweepFolder(Places.of(config.paths).experiment(config.experiment.name))
-    reasons = rewrite(folder, config.experiment.claims)
-    return _say("\n".join([*reasons, str(folder.page)]))
+    with SweepDisplay(config.experiment.name, ()) as display:
+        rewrite(folder, config.experiment.claims, display)
+    return _say(str(folder.page))
 
 
 def _results(overrides: list[str]) -> int:

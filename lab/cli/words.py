@@ -16,6 +16,8 @@ __all__ = ["checked", "chooses_group", "key_of", "opened", "quoted", "single_val
 
 # Which keys a source or a transform takes depends on its kind; `lab.dataset` checks them.
 _OPEN = ("dataset.source.", "dataset.transforms.")
+# Mappings whose members have names that a person chose.
+_REMOVABLE = (*_OPEN, "experiment.prompts.", "experiment.claims.")
 _GROUPS_IN_MAKE = {"experiment": "EXP", "dataset": "DATASET"}
 
 
@@ -91,6 +93,8 @@ def _mistakes(word: str) -> list[str]:
         return [_how_to_quote(word)]
     except HydraException as error:
         return [f"{key_of(word)}: {error}"]
+    if line := _without_meaning(word):
+        return [line]
     if key == "experiment":
         return _experiment_mistakes(value)
     if key == "hydra/sweeper" and value != "product":
@@ -102,6 +106,24 @@ def _mistakes(word: str) -> list[str]:
         names = sorted(path.stem for path in (CONF / key).glob("*.yaml"))
         return [unknown(key, value, names)]
     return []
+
+
+def _without_meaning(word: str) -> str:
+    """Say what is wrong with an override that Hydra takes and that would not do what it says."""
+    key, value = key_of(word), word.partition("=")[2].strip()
+    if key.startswith("hydra."):
+        return ""
+    if word.startswith("~") and not key.startswith(_REMOVABLE):
+        members = ", ".join(f"{part}NAME" for part in _REMOVABLE)
+        return f"{word}: a setting is set and never removed; what can be removed is {members}"
+    if value == "{}":
+        return f"{word} changes nothing: mappings are merged, and ~{key}.NAME takes a member out"
+    if key == "dataset.source.kind" or (key == "dataset.source" and value.startswith("{")):
+        return (
+            f"{key} must be left out: choose a dataset of that kind (dataset=folder for images of "
+            "your own) and set its keys, dataset.source.KEY=VALUE"
+        )
+    return ""
 
 
 def _experiment_mistakes(value: str) -> list[str]:

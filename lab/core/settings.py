@@ -31,6 +31,7 @@ __all__ = [
     "not_empty",
     "one_of",
     "setting",
+    "within",
 ]
 
 T = TypeVar("T")
@@ -70,6 +71,11 @@ def each_once(rule: Rule) -> Rule:
 def more_than(low: float) -> Rule:
     """Accept numbers `> low`."""
     return Rule(f"more than {low:g}", lambda value: value > low)
+
+
+def within(low: float, high: float) -> Rule:
+    """Accept numbers in the half-open interval `(low, high]`."""
+    return Rule(f"more than {low:g} and at most {high:g}", lambda value: low < value <= high)
 
 
 def between(low: float, high: float) -> Rule:

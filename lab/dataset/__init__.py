@@ -11,6 +11,7 @@ from lab.dataset.resolve import (
     find_dataset,
     find_made,
     make_dataset,
+    planned_captions,
     resolve_dataset,
     show_dataset,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "find_dataset",
     "find_made",
     "make_dataset",
+    "planned_captions",
     "resolve_dataset",
     "show_dataset",
 ]

@@ -16,7 +16,7 @@ from lab.dataset.picture import Frame
 from lab.dataset.planned import PlannedSet
 from lab.dataset.source.kinds import build_source
 from lab.dataset.source.source import Source, SourceContext
-from lab.dataset.tags import template_mistakes
+from lab.dataset.tags import template_mistakes, written_captions
 from lab.dataset.transforms import (
     ReadsFolder,
     Step,
@@ -30,6 +30,7 @@ __all__ = [
     "find_dataset",
     "find_made",
     "make_dataset",
+    "planned_captions",
     "resolve_dataset",
     "show_dataset",
 ]
@@ -197,6 +198,14 @@ def dataset_notes(
         *notes_on(entries, config, _frame(config, resolution_px)),
         *unused_class_images(entries, config, prior_weight),
     ]
+
+
+def planned_captions(config: DatasetConfig, resolution_px: int, *, project: Path) -> list[str]:
+    """Return the captions of a dataset that need not be built, as its template writes them.
+
+    Shuffled and dropped tags are drawn when the set is built, from its pixels.
+    """
+    return written_captions(_plan(config, resolution_px, project).entries, config.tags)
 
 
 def show_dataset(config: DatasetConfig, resolution_px: int, root: Path, *, project: Path) -> str:

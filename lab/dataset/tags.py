@@ -16,8 +16,9 @@ from lab.core.seeds import array_generator
 from lab.dataset.picture import Entry, draw_generator
 from lab.experiment.schema import TagConfig
 
-__all__ = ["captions_of", "template_fields", "template_mistakes"]
+__all__ = ["captions_of", "template_fields", "template_mistakes", "written_captions"]
 
+MOST_NAMES = 3  # of images in one line
 # Fields that are whole sentences or names of files, not attributes of the image.
 NOT_ATTRIBUTES = ("caption", "folder", "file")
 
@@ -52,6 +53,7 @@ def template_mistakes(entries: Sequence[Entry], tags: TagConfig, prefix: str) ->
         prefix: The key that leads to it: `"dataset.tags."`.
     """
     found: dict[str, None] = {}
+    lacking: dict[tuple[str, str], list[str]] = {}  # images that lack the same field: one line
     everywhere = {name for entry in entries for name in _known_fields(entry, tags)} | {"caption"}
     for entry in entries:
         template = tags.template if entry.template is None else entry.template
@@ -67,10 +69,20 @@ def template_mistakes(entries: Sequence[Entry], tags: TagConfig, prefix: str) ->
             if name not in everywhere:
                 found[unknown(f"{prefix}template: field", name, everywhere)] = None
             elif name not in fields:
-                found[f"{entry.name} has no {name}, which the template {template!r} uses"] = None
+                lacking.setdefault((name, template), []).append(entry.name)
             elif name == "class_word" and not tags.class_word:
                 found[f"{prefix}class_word must be given when the template uses it"] = None
-    return list(found)
+    return list(found) + [
+        f"{_named(images)} no {name}, which the template {template!r} uses"
+        for (name, template), images in lacking.items()
+    ]
+
+
+def _named(images: Sequence[str]) -> str:
+    """Return the first images by name and how many more there are, with what they have or not."""
+    more = len(images) - MOST_NAMES
+    words = ", ".join(images[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+    return f"{words} {'has' if len(images) == 1 else 'have'}"
 
 
 def _caption(entry: Entry, tags: TagConfig) -> str:
@@ -108,6 +120,16 @@ def _deal_wrongly(captions: list[str], seed: int) -> list[str]:
     return wrong
 
 
+def written_captions(entries: Sequence[Entry], tags: TagConfig) -> list[str]:
+    """Return the caption of each image before tags are shuffled, dropped or dealt wrongly.
+
+    Args:
+        entries: The set, with no `template_mistakes`.
+        tags: The tag policy.
+    """
+    return [_caption(entry, tags) for entry in entries]
+
+
 def captions_of(
     entries: Sequence[Entry], origins: Sequence[str], tags: TagConfig, seed: int
 ) -> list[str]:
@@ -120,7 +142,7 @@ def captions_of(
         seed: The dataset's seed.
     """
     captions = [
-        _reorder(_caption(entry, tags), tags, seed, origin)
-        for entry, origin in zip(entries, origins, strict=True)
+        _reorder(caption, tags, seed, origin)
+        for caption, origin in zip(written_captions(entries, tags), origins, strict=True)
     ]
     return _deal_wrongly(captions, seed) if tags.permuted else captions

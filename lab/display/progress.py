@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Protocol
 
-__all__ = ["LastStage", "Progress", "counter"]
+__all__ = ["Display", "LastStage", "Parts", "Progress", "Talk", "counter", "uncounted"]
+
+# Takes how many parts of some work are done, and how many there are.
+Parts = Callable[[int, int], None]
 
 
 class Progress(Protocol):
@@ -19,6 +23,20 @@ class Progress(Protocol):
 
     def say(self, line: str) -> None:
         """Write a line."""
+
+
+class Talk(Protocol):
+    """Receives what is said about a sweep, and the progress of work that belongs to no run."""
+
+    def say(self, line: str) -> None:
+        """Write a line."""
+
+    def work(self, name: str) -> AbstractContextManager[Parts]:
+        """Show that something is done as long as a `with` block does it."""
+
+
+class Display(Progress, Talk, Protocol):
+    """Receives the progress of all runs of a launcher, and what is said about the sweep."""
 
 
 class LastStage:
@@ -49,3 +67,7 @@ class LastStage:
 def counter(progress: Progress, run: str, before: int = 0) -> Callable[[int], None]:
     """Return a function that reports progress by the number of parts done since `before`."""
     return lambda done: progress.advance(run, before + done)
+
+
+def uncounted(done: int, total: int) -> None:
+    """Take parts of work that nobody watches."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -17,25 +16,15 @@ from rich.table import Table
 from rich.text import Text
 
 from lab.display.pace import Pace, RunProgress
-from lab.display.plain import replace_unknown_signs
+from lab.display.progress import Parts
+from lab.display.tables import standard_output
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["SweepDisplay", "print_rows", "print_table", "print_verdicts"]
+__all__ = ["SweepDisplay"]
 
 _REFRESH_SECONDS = 0.25  # of the live table
 _LINE_SECONDS = 30.0  # between plain lines of one run
-_FILE_COLUMNS = 160  # of a table that is not written to a terminal
-_NARROW_COLUMNS = 110  # below it the words of a verdict stand under one another
-_UNBROKEN = ("verdict", "effect")  # columns whose words are not broken over lines
 _OTHER_LINES = 8  # of the terminal, kept free of rows
 _STYLES = {"DONE": "green", "SKIPPED": "dim", "FAILED": "bold red", "waiting": "dim"}
-_VERDICT_STYLES = {
-    **dict.fromkeys(("LEARNED", "CONTAINED", "GENERALISED", "INTERPOLATED"), "green"),
-    **dict.fromkeys(("PARTLY", "WEAK", "INCONCLUSIVE"), "yellow"),
-    **dict.fromkeys(("REVERSED", "LEAKED", "UNDER-TRAINED"), "red"),
-}
 
 
 class SweepDisplay:
@@ -60,12 +49,14 @@ class SweepDisplay:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._title, self._clock = title, clock
-        self._console = console or _console()
+        self._console = console or standard_output()
         self._announced = list(runs)
         self._runs = {name: RunProgress() for name in runs}
         self._pace = Pace(self._runs, clock())
         self._drawn = -math.inf
         self._said: dict[str, float] = {}
+        self._reasons: dict[str, str] = {}  # why runs failed, with the first of each
+        self._work = ""
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
@@ -108,13 +99,19 @@ class SweepDisplay:
         """
         progress = self._runs[run]
         progress.advance(done, figures, self._clock())
-        if self._clock() - self._said.get(run, -math.inf) >= _LINE_SECONDS:
+        if self._is_due(run):
             cells = [f"{label} {cell}" for label, cell in self._figures(run).items() if cell]
             self._line(run, f"{progress.stage} {progress.position}, {', '.join(cells)}")
         self._show()
 
     def finish(self, run: str, status: str, note: str = "") -> None:
-        """End a run: DONE, SKIPPED or FAILED, with a word on why."""
+        """End a run: DONE, SKIPPED or FAILED, with a word on why.
+
+        A reason for failing is said once; runs that fail for the same one point to the first.
+        """
+        if status == "FAILED" and note:
+            first = self._reasons.setdefault(note, run)
+            note = note if first == run else f"as {first}"
         self._runs.setdefault(run, RunProgress()).finish(status, note, self._clock())
         self._line(run, f"{status} {note}".strip())
         self._show(force=True)
@@ -122,6 +119,38 @@ class SweepDisplay:
     def say(self, line: str) -> None:
         """Write a line above the table."""
         self._console.print(Text(line), soft_wrap=True)
+
+    @contextmanager
+    def work(self, name: str) -> Iterator[Parts]:
+        """Show that something is done which belongs to no run, as long as a `with` block does it.
+
+        Args:
+            name: What is done.
+
+        Yields:
+            Takes how many parts are done, and how many there are, where that can be counted.
+        """
+
+        def advance(done: int, total: int) -> None:
+            self._show_work(name, f" {done}/{total}")
+
+        self._show_work(name, "")
+        try:
+            yield advance
+        finally:
+            self._work = ""
+
+    def _show_work(self, name: str, parts: str) -> None:
+        begins, self._work = not self._work, f"{name}{parts}"
+        if self._is_due(name):
+            self._said[name] = self._clock()
+            if self._live is None:
+                self.say(self._work)
+        self._show(force=begins)
+
+    def _is_due(self, name: str) -> bool:
+        """Say whether nothing was written of a run for long enough."""
+        return self._clock() - self._said.get(name, -math.inf) >= _LINE_SECONDS
 
     def _line(self, run: str, text: str) -> None:
         self._said[run] = self._clock()
@@ -132,7 +161,10 @@ class SweepDisplay:
         now = self._clock()
         if self._live is not None and (force or now - self._drawn >= _REFRESH_SECONDS):
             self._drawn = now
-            self._live.update(Group(self._table(), Text(self._summary())), refresh=True)
+            lines = [self._summary()] if self._runs else []  # none where a report is made again
+            lines += [self._work] if self._work else []
+            table = [self._table()] if self._runs else []
+            self._live.update(Group(*table, *map(Text, lines)), refresh=True)
 
     def _table(self) -> Table:
         table = Table(title=escape(self._title), title_justify="left")
@@ -186,104 +218,6 @@ class SweepDisplay:
             f"{_duration(self._pace.elapsed(self._clock()))} so far"
             f"{f', {_duration(left)} left' if left else ''}"
         )
-
-
-def _console() -> Console:
-    """Return the standard output; a file or a pipe has no width of its own and gets a wide one."""
-    replace_unknown_signs(sys.stdout)
-    console = Console(highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = _FILE_COLUMNS
-    return console
-
-
-def print_rows(
-    title: str,
-    columns: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    summary: str = "",
-    *,
-    console: Console | None = None,
-) -> None:
-    """Print a table of words and, below it, a line that sums it up.
-
-    Args:
-        title: What the table shows.
-        columns: Their names.
-        rows: Their words.
-        summary: The line below; empty for none.
-        console: Where to write; the standard output by default.
-    """
-    console = console or _console()
-    table = Table(title=escape(title), title_justify="left")
-    for column in columns:
-        table.add_column(escape(column), overflow="fold", no_wrap=column in _UNBROKEN)
-    for row in rows:
-        table.add_row(*(Text(cell, style=_VERDICT_STYLES.get(cell, "")) for cell in row))
-    console.print(table)
-    if summary:
-        console.print(Text(summary), soft_wrap=True)
-
-
-def print_table(frame: pd.DataFrame, title: str, *, console: Console | None = None) -> None:
-    """Print a data frame: three significant digits, nothing where a value is missing."""
-    rows = [[_cell(value) for value in row] for row in frame.itertuples(index=False, name=None)]
-    print_rows(title, [str(column) for column in frame.columns], rows, console=console)
-
-
-def print_verdicts(verdicts: pd.DataFrame, *, console: Console | None = None) -> None:
-    """Print the table of `lab.judge`: claim, arm, verdict, effect and interval, and why.
-
-    Where a claim has one, what the article read by eye stands beside the verdict. In a narrow
-    terminal columns are put together. What decides an open claim is in `verdicts.csv`.
-    """
-    console = console or _console()
-    rows = verdicts.to_dict("records")
-    columns, read = (_narrow if console.width < _NARROW_COLUMNS else _wide)(rows)
-    shown = [read(row) for row in rows]
-    title = f"verdicts on {len(rows)} claims"
-    print_rows(title, columns, shown, console=console)
-
-
-def _wide(rows: Sequence[dict[Any, Any]]) -> tuple[list[str], Callable[..., list[str]]]:
-    """Return the columns of a wide table, and what reads a row of it."""
-    by_eye = ["article"] if any(row.get("article") for row in rows) else []
-
-    def read(row: dict[Any, Any]) -> list[str]:
-        own = [row[column] for column in ("arm", "verdict", *by_eye)]
-        return [_statement(row), *own, _interval(row), row["reason"]]
-
-    return ["claim", "arm", "verdict", *by_eye, "effect", "because"], read
-
-
-def _narrow(rows: Sequence[dict[Any, Any]]) -> tuple[list[str], Callable[..., list[str]]]:
-    """As `_wide`, in three columns."""
-
-    def read(row: dict[Any, Any]) -> list[str]:
-        article = f"the article read: {row['article']}" if row.get("article") else ""
-        why = [_interval(row), row["reason"], article]
-        claim = f"{_statement(row)}\n({row['arm']})"
-        return [claim, row["verdict"], "\n".join(line for line in why if line)]
-
-    return ["claim", "verdict", "effect, because"], read
-
-
-def _statement(row: dict[Any, Any]) -> str:
-    return str(row["statement"] or row["claim"])
-
-
-def _interval(row: dict[Any, Any]) -> str:
-    effect, low, high = row["effect"], row["effect_low"], row["effect_high"]
-    if math.isnan(effect):
-        return ""
-    interval = "" if math.isnan(low) else f" [{_cell(low)}, {_cell(high)}]"
-    return f"{_cell(effect)}{interval} {row['unit']}".strip()
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.3g}"
-    return "" if value is None else str(value)
 
 
 def _duration(seconds: float) -> str:

@@ -45,6 +45,7 @@ def arm_mistakes(
     if "role" in given:
         found.append(f"role must be left to the arms of {_ARMS}: an arm or its placebo")
     placebos = []
+    setters: dict[str, list[str]] = {}
     for name, levels in arms.items():
         if not isinstance(levels, Mapping):
             found.append(f"{_ARMS}.{name} must be a mapping of keys to values, got {levels!r}")
@@ -54,10 +55,18 @@ def arm_mistakes(
         if levels.get("role") == roles.PLACEBO:
             placebos.append(name)
         found += [
-            f"{item} must be left out: arm {name} sets it"
-            for item in levels
-            if name in chosen and item in given and item not in ("arm", "role")
+            f"{_ARMS}.{name}.{item}: {{}} changes nothing, because mappings are merged"
+            for item, value in levels.items()
+            if value == {}
         ]
+        for item in levels:
+            if name in chosen and item in given and item not in ("arm", "role"):
+                setters.setdefault(item, []).append(name)
+    found += [
+        f"{item} must be left out: {'arm' if len(names) == 1 else 'arms'} {', '.join(names)} "
+        f"{'sets' if len(names) == 1 else 'set'} it"
+        for item, names in setters.items()
+    ]
     if len(placebos) > 1:
         found.append(f"{_ARMS} must hold at most one placebo, got {', '.join(placebos)}")
     if chosen and set(chosen) <= set(placebos):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lab.core import roles
+from lab.core.project import PROJECT
 from lab.core.settings import (
     Rule,
     at_least,
@@ -20,6 +21,7 @@ from lab.core.settings import (
     not_empty,
     one_of,
     setting,
+    within,
 )
 from lab.experiment.question import ExperimentConfig
 
@@ -47,6 +49,17 @@ def _is_store() -> Rule:
     return Rule(
         f"empty, a folder, or an address that begins with one of {', '.join(_STORES)}",
         lambda uri: "://" not in uri or uri.split("://")[0].split("+")[0] in _STORES,
+    )
+
+
+def _is_place() -> Rule:
+    def holds(path: str) -> bool:
+        return bool(path.strip()) and not {"?", "#"} & {*str(PROJECT / path)}
+
+    return Rule(
+        "a folder without '?' and '#' in its path (an address ends there, and MLflow's database "
+        "has one)",
+        holds,
     )
 
 
@@ -96,7 +109,7 @@ class DatasetConfig:
     # How an image of another shape comes to the resolution: cut to a square, framed by bars,
     # stretched, or kept in the nearest aspect-ratio bucket (images of one batch share a size).
     fit: str = setting("crop", one_of("crop", "pad", "stretch", "bucket"), off="crop")
-    bucket_step_px: int = setting(16, at_least(8), off=16)
+    bucket_step_px: int = setting(16, multiple_of(8, 8, 512), off=16)
     # Seed of what source, transforms and tag policy draw.
     seed: int = setting(0, _SEEDS, off=0)
 
@@ -108,7 +121,7 @@ class AdapterConfig:
     method: str = setting("lora", one_of("lora", "loha", "lokr"))
     rank: int = setting(8, between(1, 4096))
     # The adapter's output is scaled by alpha / rank (alpha / sqrt(rank) with `rslora`).
-    alpha: float = setting(8.0, more_than(0))
+    alpha: float = setting(8.0, within(0, 1e6))
     # One of the model family's named sets of modules (`targets` in `lab/model/family/`), or a
     # regular expression over the denoiser's module names.
     targets: str = setting("attention", not_empty())
@@ -143,11 +156,12 @@ class TrainConfig:
 
     num_steps: int = setting(300, between(1, 10_000_000))
     batch_size: int = setting(4, between(1, 4096))
-    gradient_accumulation: int = setting(1, at_least(1), off=1)
-    learning_rate: float = setting(1e-3, more_than(0))
-    text_encoder_learning_rate: float | None = setting(None, more_than(0), off=None)
+    gradient_accumulation: int = setting(1, between(1, 10_000), off=1)
+    # Beyond 10 even plain SGD leaves the numbers that a loss can have.
+    learning_rate: float = setting(1e-3, within(0, 10))
+    text_encoder_learning_rate: float | None = setting(None, within(0, 10), off=None)
     optimizer: str = setting("adamw", one_of("adamw", "adafactor", "sgd"))
-    weight_decay: float = setting(0.01, at_least(0))
+    weight_decay: float = setting(0.01, between(0, 10))
     adam_beta1: float = setting(0.9, between(0, 0.9999))
     adam_beta2: float = setting(0.999, between(0, 0.99999))
     schedule: str = setting("constant", one_of("constant", "linear", "cosine"))
@@ -155,11 +169,11 @@ class TrainConfig:
     # Gradients longer than this are scaled down to it; null leaves them alone.
     max_grad_norm: float | None = setting(1.0, more_than(0), off=None)
     min_snr_gamma: float | None = setting(None, more_than(0), off=None)
-    noise_offset: float = setting(0.0, at_least(0), off=0.0)
+    noise_offset: float = setting(0.0, between(0, 1), off=0.0)
     caption_dropout: float = setting(0.0, between(0, 1), off=0.0)
     # Prior preservation (DreamBooth, arXiv 2208.12242): weight of the loss on the dataset's class
     # images and on `prior_images` drawn by the base model for each of `prior_prompts`; 0 is off.
-    prior_weight: float = setting(0.0, at_least(0), off=0.0)
+    prior_weight: float = setting(0.0, between(0, 100), off=0.0)
     prior_prompts: list[str] = setting([], off=[])
     prior_images: int = setting(0, between(0, 10_000), off=0)
     gradient_checkpointing: bool = setting(False, identity=False)
@@ -196,7 +210,7 @@ class SampleConfig:
     noises: str = setting("per_seed", one_of("per_seed", "shared"), identity=False)
     sampler: str = setting("dpm", one_of("ddim", "dpm"))
     num_steps: int = setting(12, between(1, 1000))
-    guidance_scale: float = setting(4.0, at_least(0))
+    guidance_scale: float = setting(4.0, between(0, 100))
     negative_prompt: str = setting("", off="")
     # 1 is the adapter as trained, 0 the base model.
     adapter_weights: list[float] = setting([1.0], each_once(between(-10, 10)), identity=False)
@@ -243,7 +257,7 @@ class TrackingConfig:
 class PathConfig:
     """Where results are written; a relative path starts at the project's root."""
 
-    runs: str = setting("runs", not_empty(), identity=False)
+    runs: str = setting("runs", _is_place(), identity=False)
 
 
 @dataclass

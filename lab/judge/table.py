@@ -151,11 +151,15 @@ def check_frames(measurements: pd.DataFrame, checks: pd.DataFrame) -> None:
     ]
     arms = measurements[measurements["role"] == ARM]
     expected = set(arms["train_seed"])
+    lacking: dict[str, list[str]] = {}  # arms that lack the same seeds are named in one line
     for arm, rows in arms.groupby("arm", sort=False):
-        lacking = sorted(expected - set(rows["train_seed"]))
-        if lacking:
-            seeds = ", ".join(str(int(seed)) for seed in lacking)
-            mistakes.append(f"arm {arm} lacks training seeds {seeds}, which other arms have")
+        seeds = sorted(expected - set(rows["train_seed"]))
+        lacking.setdefault(", ".join(str(int(seed)) for seed in seeds), []).append(f"arm {arm}")
+    mistakes += [
+        f"{', '.join(names)}: training seeds {seeds} are missing, which other arms have"
+        for seeds, names in lacking.items()
+        if seeds
+    ]
     raise_if(mistakes)
 
 

@@ -85,9 +85,17 @@ def _decide_on_what_was_read(evidence: Evidence, level: float) -> Decision:
         return found
     return Decision(
         Verdict.INCONCLUSIVE,
-        f"The interval {estimate.low:+.2g} to {estimate.high:+.2g} allows more than one answer.",
+        f"The interval of the {_scale(evidence)}, {estimate.low:+.2g} to {estimate.high:+.2g}, "
+        f"allows more than one answer.",
         seeds_that_decide(evidence, level),
     )
+
+
+def _scale(evidence: Evidence) -> str:
+    """Name what the criterion of a claim is read on."""
+    if evidence.claim.on_index:
+        return "learning index"
+    return "share of images" if evidence.claim.support else "raw shift"
 
 
 def _before_any_test(evidence: Evidence) -> Decision | None:

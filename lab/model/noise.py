@@ -122,11 +122,20 @@ class VariancePreserving:
 
         Neither clips the predicted latents: they have no range, and clipping them to [-1, 1],
         which is DDIM's default, greys a picture. What the model's configuration leaves open, such
-        as the spacing of the steps, is each sampler's own default.
+        as the spacing of the steps, is each sampler's own default, and so it is where the file
+        says `leading`: that spacing leaves out the times of the most noise, which DPM++ begins
+        with, and is the habit of the sampler that the model was published with. Models that were
+        trained to be sampled from the last time on say `trailing`, and are followed.
+
+        References:
+            Lin et al. 2024, Common Diffusion Noise Schedules and Sample Steps are Flawed, section
+            3.3, https://arxiv.org/abs/2305.08891
         """
         config = self.scheduler.config
         default = set(config.get("_use_default_values", ()))
         schedule = {key: config[key] for key in SCHEDULE if key not in default}
+        if schedule.get("timestep_spacing") == "leading":
+            del schedule["timestep_spacing"]
         sampler: Any
         if name == "ddim":
             # Some models, such as Stable Diffusion 1.5, end on the least noise they know.

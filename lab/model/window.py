@@ -39,16 +39,23 @@ class TextWindow:
         return tuple(self.tokenizer.encode(text, add_special_tokens=False).ids)
 
     def mistakes(self, prompts: Iterable[str]) -> list[str]:
-        """Return a line for each prompt that becomes the same as an earlier one by the cut."""
+        """Return a line for each prompt that the text encoder reads as it reads an earlier one."""
         earlier: dict[tuple[int, ...], str] = {}
         lines = []
         for prompt in dict.fromkeys(prompts):
             same = earlier.setdefault(self.read(prompt), prompt)
-            if same != prompt and self.cut(prompt) + self.cut(same):
-                lines.append(
-                    f"experiment.prompts: {prompt!r} draws the same as {same!r}: the text encoder "
-                    f"reads the first {self.room} pieces; say in these what differs"
-                )
+            if same == prompt:
+                continue
+            if self._pieces(prompt) == self._pieces(same):
+                reads = "reads both alike, as capitals and spaces do not count"
+            elif self.cut(prompt) + self.cut(same):
+                reads = f"reads the first {self.room} pieces; say in these what differs"
+            else:
+                continue
+            lines.append(
+                f"experiment.prompts: {prompt!r} draws the same as {same!r}: the text encoder "
+                f"{reads}"
+            )
         return lines
 
     def notes(self, what: str, texts: Iterable[str]) -> list[str]:

@@ -109,6 +109,7 @@ class Done(Document):
         train_seconds: Time spent on training by the process that finished the run.
         sample_seconds: ... on drawing images.
         measure_seconds: ... on measuring them.
+        files: SHA-256 of what was measured, by file; empty in runs of older versions.
     """
 
     FILE: ClassVar[str] = "DONE.json"
@@ -116,6 +117,7 @@ class Done(Document):
     train_seconds: float = 0.0
     sample_seconds: float = 0.0
     measure_seconds: float = 0.0
+    files: dict[str, str] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:

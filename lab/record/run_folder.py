@@ -12,10 +12,12 @@ is written there last.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lab.core.files import read_json, write_json
+from lab.core.identity import file_hash
 from lab.core.sealed import is_whole, note_of
 from lab.record.documents import About, Done, Failure
 
@@ -134,6 +136,17 @@ class OutputFolder:
         return [path.name for path in files if not path.is_file()]
 
     @property
+    def changed(self) -> list[str]:
+        """The measured files of a finished run that are not what was written."""
+        known = self.done.files if self.done else {}
+        paths = {name: self.path / name for name in known}
+        return [
+            name
+            for name, path in paths.items()
+            if not path.is_file() or file_hash(path) != known[name]
+        ]
+
+    @property
     def failure(self) -> Failure | None:
         """Why the run failed, None when it did not."""
         return Failure.read(self.path)
@@ -154,8 +167,9 @@ class OutputFolder:
         (self.path / Failure.FILE).unlink(missing_ok=True)
 
     def finish(self, done: Done) -> None:
-        """Declare the run done: the last file that is written."""
-        done.write(self.path)
+        """Declare the run done: the last file that is written, with the hashes of the others."""
+        paths = [path for name in _MEASURED if (path := self.path / name).is_file()]
+        replace(done, files={path.name: file_hash(path) for path in paths}).write(self.path)
 
     def fail(self, failure: Failure) -> None:
         """Record why the run ended early. What it wrote before stays, for the next try."""

@@ -11,6 +11,7 @@ from PIL import Image
 from lab.core import roles
 from lab.core.names import file_name
 from lab.core.pixels import read_pixels
+from lab.display.progress import Parts, uncounted
 from lab.report.grid import Grid, draw_grid
 from lab.results.sweep import SweepResults
 
@@ -26,7 +27,7 @@ __all__ = [
 ]
 
 
-def write_sheets(sweep: SweepResults) -> list[Path]:
+def write_sheets(sweep: SweepResults, parts: Parts = uncounted) -> list[Path]:
     """Write the sheets of a sweep to its folder `sheets/`.
 
     There is one for each prompt and adapter weight, `<prompt set>--<prompt>.png` and
@@ -35,6 +36,7 @@ def write_sheets(sweep: SweepResults) -> list[Path]:
 
     Args:
         sweep: What `lab.open_sweep` returned.
+        parts: Told how many prompts and weights are drawn.
 
     Returns:
         The files written, in the order of the prompt sets.
@@ -49,7 +51,9 @@ def write_sheets(sweep: SweepResults) -> list[Path]:
         sheet.save(written[-1])
 
     columns = ["prompt_set", "prompt", "weight"]
-    for prompt_set, prompt, weight in samples[columns].drop_duplicates().itertuples(index=False):
+    shown = samples[columns].drop_duplicates()
+    for done, (prompt_set, prompt, weight) in enumerate(shown.itertuples(index=False)):
+        parts(done, len(shown))
         names = (file_name(prompt_set), file_name(prompt))
         of_weight = () if weight == 1 else (f"w{weight:g}",)
         save(sample_sheet(sweep, prompt_set, prompt, weight)[0], *names, *of_weight)

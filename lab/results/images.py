@@ -102,6 +102,11 @@ def _run_images(run: Recorded) -> pd.DataFrame:
                 "the same `make sweep` measures its images again"
             )
         return table
+    if run.output.changed:
+        raise LabError(
+            f"{run.output.path}: {', '.join(run.output.changed)} changed since it was written: "
+            "the same `make sweep` measures its images again"
+        )
     home = run.output.run.path
     if "step" not in table:  # drawn before there was a choice of steps
         table["step"] = run.output.config["train"]["num_steps"]

@@ -29,12 +29,23 @@ def run_mistakes(config: RunConfig) -> list[str]:
     found = find_mistakes(config)
     broken = {line.split(".")[0] for line in found}
     if "dataset" not in broken:
-        found += dataset_mistakes(config.dataset, project=PROJECT)
+        found += _bucket_mistakes(config) or dataset_mistakes(config.dataset, project=PROJECT)
     if "adapter" not in broken:
         found += method_mistakes(config)
     if config.probe.encoder:
         found += encoder_mistakes(config.probe.encoder)
     return found + _probe_mistakes(config)
+
+
+def _bucket_mistakes(config: RunConfig) -> list[str]:
+    """Say when buckets are wider apart than the images are."""
+    step, side = config.dataset.bucket_step_px, config.model.resolution_px
+    if config.dataset.fit != "bucket" or step <= side:
+        return []
+    return [
+        f"dataset.bucket_step_px must be at most model.resolution_px ({side}) with "
+        f"dataset.fit=bucket, got {step}"
+    ]
 
 
 def model_mistakes(config: RunConfig) -> list[str]:

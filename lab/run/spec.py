@@ -182,10 +182,8 @@ def _status(run: PlannedRun) -> tuple[str, str]:
     folder, output = run.folder, run.output
     done, failure = output.done, output.failure
     if done and done.output_id == run.output_id:
-        if missing := output.missing:
-            return "PARTIAL", f"{', '.join(missing)} is missing"
-        changed = run.changed_pictures
-        return ("PARTIAL", changed_words(changed)) if changed else ("DONE", "")
+        damage = _damage(run)
+        return ("PARTIAL", damage) if damage else ("DONE", "")
     if failure:
         return "FAILED", f"{failure.reason}; it will be tried again"
     if folder.adapter.is_file():
@@ -201,6 +199,16 @@ def _status(run: PlannedRun) -> tuple[str, str]:
     if different := _different_keys(run):
         return "STALE", "an earlier run of this arm and seed differs in " + ", ".join(different)
     return "NEW", ""
+
+
+def _damage(run: PlannedRun) -> str:
+    """Say what of a finished run is not as it was written, empty where all is."""
+    if missing := run.output.missing:
+        return f"{', '.join(missing)} is missing"
+    if changed := run.output.changed:
+        return f"{', '.join(changed)} changed since it was written"
+    pictures = run.changed_pictures
+    return changed_words(pictures) if pictures else ""
 
 
 def _different_keys(run: PlannedRun) -> list[str]:

@@ -19,6 +19,7 @@ from lab.launch.task import Outcome
 from lab.record.documents import SweepRecord
 from lab.record.sweep_folder import SweepFolder
 from lab.record.tables import DIVERSITY, VERDICTS
+from lab.results.pilot import why_pilot
 from lab.results.sweep import SweepResults, open_sweep
 from lab.sweep.controls import write_controls
 from lab.sweep.finished import Finished
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lab.display.pace import Stopwatch
+    from lab.display.progress import Talk
     from lab.display.terminal import SweepDisplay
 
 __all__ = ["conclude", "print_conclusion", "rewrite"]
@@ -50,11 +52,10 @@ def conclude(finished: Finished, display: SweepDisplay, watch: Stopwatch) -> Out
     try:
         if not _is_concluded(folder, finished.conclusion):
             with watch.stage("controls"):
-                write_controls(finished)
+                write_controls(finished, display)
             with watch.stage(COMPARISON):
                 record = replace(finished.record(), conclusion=finished.conclusion)
-                for line in _write_report(folder, record, watch, finished.sweep.claims):
-                    display.say(line)
+                _write_report(folder, record, watch, finished.sweep.claims, display)
     except LabError as error:
         return _failed(display, "; ".join(error.mistakes), "")
     except Exception as error:  # the runs are done and stay so, whatever the comparison meets
@@ -86,21 +87,23 @@ def _write_report(
     record: SweepRecord,
     watch: Stopwatch | None,
     claims: Mapping[str, ClaimConfig],
-) -> list[str]:
+    display: Talk,
+) -> None:
     """Write record and report, the conclusion last: one that was cut off is made again."""
     seconds = watch.seconds if watch else record.stage_seconds
     replace(record, conclusion="", parts=[], stage_seconds=dict(seconds)).write(folder.path)
-    lines = report(folder, claims)
+    report(folder, claims, display)
     parts = sorted(str(Path(place, path.name)) for path, place in folder.files())
     replace(record, parts=parts, stage_seconds=dict(seconds)).write(folder.path)
-    return lines
 
 
-def rewrite(folder: SweepFolder, claims: Mapping[str, ClaimConfig]) -> list[str]:
+def rewrite(folder: SweepFolder, claims: Mapping[str, ClaimConfig], display: Talk) -> None:
     """Write verdicts, sheets and page of a recorded sweep again.
 
-    Returns:
-        Why there are no verdicts, line by line; empty when there are, or when nothing is claimed.
+    Args:
+        folder: The sweep's.
+        claims: What is judged.
+        display: Shows what is done; told why a claim has no verdict.
 
     Raises:
         LabError: If there is no finished sweep.
@@ -108,14 +111,16 @@ def rewrite(folder: SweepFolder, claims: Mapping[str, ClaimConfig]) -> list[str]
     record = folder.record
     if record is None:
         raise LabError(f"{folder.path} holds no finished sweep; run `make sweep` first")
-    return _write_report(folder, record, None, claims)
+    _write_report(folder, record, None, claims, display)
 
 
-def report(folder: SweepFolder, claims: Mapping[str, ClaimConfig]) -> list[str]:
+def report(folder: SweepFolder, claims: Mapping[str, ClaimConfig], display: Talk) -> None:
     """Write verdicts, sheets and the comparison page of a recorded sweep from its run folders.
 
-    Returns:
-        As `rewrite`.
+    Args:
+        folder: The sweep's.
+        claims: What is judged.
+        display: As in `rewrite`.
     """
     from lab.report.confusion import write_confusions
     from lab.report.dose import write_doses
@@ -128,18 +133,22 @@ def report(folder: SweepFolder, claims: Mapping[str, ClaimConfig]) -> list[str]:
 
     name, root = folder.path.name, folder.path.parent
     sweep = open_sweep(name, root)
-    write_sheets(sweep)
-    DIVERSITY.write_frame(folder.path, diversity_table(sweep.full_weight_images))
-    verdicts, reasons = _judge(sweep, claims)
-    _write_verdicts(folder, verdicts)
-    reasons += write_doses(sweep, claims)
-    write_variance(sweep)
-    write_confusions(sweep)
-    sweep = open_sweep(name, root)
-    write_noise_floors(sweep)
-    write_instrument_figures(sweep)
-    write_page(sweep, folder.page)
-    return reasons
+    with display.work("drawing sheets") as parts:
+        write_sheets(sweep, parts)
+    with display.work("judging claims"):
+        DIVERSITY.write_frame(folder.path, diversity_table(sweep.full_weight_images))
+        verdicts, reasons = _judge(sweep, claims)
+        _write_verdicts(folder, verdicts)
+        reasons += write_doses(sweep, claims)
+        write_variance(sweep)
+        write_confusions(sweep)
+        sweep = open_sweep(name, root)  # with the tables that were just written
+        write_noise_floors(sweep)
+    with display.work("writing the page"):
+        write_instrument_figures(sweep)
+        write_page(sweep, folder.page)
+    for line in reasons:
+        display.say(line)
 
 
 def _judge(
@@ -179,13 +188,13 @@ def _write_verdicts(folder: SweepFolder, verdicts: pd.DataFrame | None) -> None:
 
 def print_conclusion(folder: SweepFolder) -> None:
     """Print what was found, and as the last lines where it can be looked at."""
-    from lab.display.terminal import print_verdicts
+    from lab.display.tables import print_verdicts
 
     sweep = open_sweep(folder.path.name, folder.path.parent)
     if sweep.verdicts.empty:
         _print_means(sweep)
     else:
-        print_verdicts(sweep.verdicts)
+        print_verdicts(sweep.verdicts, why_pilot(sweep))
     sys.stdout.write(
         f"comparison  {folder.page.absolute().as_uri()}\n"
         f"sheets      {folder.sheets.absolute().as_uri()}\n"
@@ -195,9 +204,10 @@ def print_conclusion(folder: SweepFolder) -> None:
 
 def _print_means(sweep: SweepResults) -> None:
     """Print the probes' means, where nothing was claimed."""
-    from lab.display.terminal import print_table
+    from lab.display.tables import print_table
 
     shown = [name for name in sweep.probes if sweep.images[name].notna().any()]
     drawn = sweep.judged_images[sweep.judged_images["role"] != roles.TRAINING]
     means = drawn.groupby(["arm", "prompt_set"], sort=False)[shown].mean().reset_index()
-    print_table(means, "probe means by arm and prompt set")
+    title = "probe means by arm and prompt set"
+    print_table(means, ", ".join(filter(None, [title, why_pilot(sweep)])))

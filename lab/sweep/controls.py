@@ -13,6 +13,7 @@ from typing import Any
 from lab.core import roles
 from lab.core.names import file_name
 from lab.dataset import Dataset
+from lab.display.progress import Talk
 from lab.probe.retrieval import asked_of
 from lab.record.tables import BASE_IMAGES, PLACEBO_IMAGES, TRAINING_IMAGES
 from lab.run.base_images import base_images_there, baseline_requests
@@ -24,12 +25,17 @@ from lab.sweep.prepare import by_baseline
 __all__ = ["write_controls"]
 
 
-def write_controls(finished: Finished) -> None:
-    """Write the tables of controls and copy each arm's contact sheet."""
+def write_controls(finished: Finished, display: Talk) -> None:
+    """Write the tables of controls and copy each arm's contact sheet.
+
+    Args:
+        finished: The sweep.
+        display: Shows how many images are measured.
+    """
     folder = finished.folder
-    BASE_IMAGES.write(folder.path, _base_rows(finished))
-    PLACEBO_IMAGES.write(folder.path, _placebo_rows(finished))
-    TRAINING_IMAGES.write(folder.path, _training_rows(finished))
+    BASE_IMAGES.write(folder.path, _base_rows(finished, display))
+    PLACEBO_IMAGES.write(folder.path, _placebo_rows(finished, display))
+    TRAINING_IMAGES.write(folder.path, _training_rows(finished, display))
     folder.contact_sheets.mkdir(exist_ok=True)
     for run in finished.planned:
         if run.dataset:
@@ -37,7 +43,7 @@ def write_controls(finished: Finished) -> None:
             shutil.copyfile(run.dataset.contact_sheet, sheet)
 
 
-def _base_rows(finished: Finished) -> list[dict[str, Any]]:
+def _base_rows(finished: Finished, display: Talk) -> list[dict[str, Any]]:
     """Measure each baseline beside the training sets of the arms that are compared with it."""
     rows = []
     for baseline, runs in by_baseline(finished.planned).items():
@@ -48,12 +54,12 @@ def _base_rows(finished: Finished) -> list[dict[str, Any]]:
             {"role": item.role, "claim": item.claim, **item.row, "file": str(home / item.file)}
             for item in baseline_requests(runs)
         ]
-        measured = _beside_each(finished, unique_datasets(runs), drawn)
+        measured = _beside_each(finished, unique_datasets(runs), drawn, display)
         rows += [{"baseline": baseline, **row} for row in measured]
     return rows
 
 
-def _placebo_rows(finished: Finished) -> list[dict[str, Any]]:
+def _placebo_rows(finished: Finished, display: Talk) -> list[dict[str, Any]]:
     """Measure the placebo's images beside the training set of each arm."""
     drawn = [
         {
@@ -67,23 +73,22 @@ def _placebo_rows(finished: Finished) -> list[dict[str, Any]]:
         if item.step == run.config.train.num_steps
     ]
     arms = [run for run in finished.planned if run.run.arm.role == roles.ARM]
-    return _beside_each(finished, unique_datasets(arms), drawn) if drawn else []
+    return _beside_each(finished, unique_datasets(arms), drawn, display) if drawn else []
 
 
 def _beside_each(
-    finished: Finished, datasets: Sequence[Dataset], rows: Sequence[dict[str, Any]]
+    finished: Finished, datasets: Sequence[Dataset], rows: Sequence[dict[str, Any]], display: Talk
 ) -> list[dict[str, Any]]:
-    root, probe = finished.places.root, finished.sweep.probe
     return [
         {"dataset_hash": dataset.content_hash, **row}
         for dataset in datasets
-        for row in measure_files(rows, root, probe, dataset)
+        for row in _measured(finished, dataset, rows, display)
     ]
 
 
-def _training_rows(finished: Finished) -> list[dict[str, Any]]:
+def _training_rows(finished: Finished, display: Talk) -> list[dict[str, Any]]:
     """Measure the images that were trained on, each as if it had been asked for by its fields."""
-    root, probe = finished.places.root, finished.sweep.probe
+    root = finished.places.root
     rows: list[dict[str, Any]] = []
     for dataset in finished.datasets:
         chosen = [item for item in dataset.examples if item.role == roles.INSTANCE]
@@ -92,6 +97,14 @@ def _training_rows(finished: Finished) -> list[dict[str, Any]]:
              "file": str(item.path.relative_to(root)), "prompt": asked_of(item.fields)}
             for index, item in enumerate(chosen)
         ]  # fmt: skip
-        measured = measure_files(own, root, probe, dataset)
+        measured = _measured(finished, dataset, own, display)
         rows += [{key: row[key] for key in row if key != "prompt"} for row in measured]
     return rows
+
+
+def _measured(
+    finished: Finished, dataset: Dataset, rows: Sequence[dict[str, Any]], display: Talk
+) -> list[dict[str, Any]]:
+    root, probe = finished.places.root, finished.sweep.probe
+    with display.work("measuring controls") as parts:
+        return measure_files(rows, root, probe, dataset, lambda done: parts(done, len(rows)))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from lab.core.identity import canonical_json
 from lab.core.project import PROJECT
 from lab.core.settings import identity_of
-from lab.dataset import dataset_notes
+from lab.dataset import dataset_notes, planned_captions
+from lab.experiment.schema import RunConfig
 from lab.experiment.sweep import Sweep
 from lab.run.spec import find_training_set
 from lab.run.texts import caption_notes, prompt_notes
@@ -19,13 +20,17 @@ def sweep_notes(sweep: Sweep) -> list[str]:
     seen = set()
     for config in (run.config for run in sweep.runs):
         side, weight = config.model.resolution_px, config.train.prior_weight
-        same = canonical_json([identity_of(config.dataset), side, weight > 0])
+        same = canonical_json([identity_of(config.dataset), config.model.path, side, weight > 0])
         if same not in seen:
             seen.add(same)
             found = dataset_notes(config.dataset, side, project=PROJECT, prior_weight=weight)
-            notes |= dict.fromkeys(found)
-        if dataset := find_training_set(config):
-            captions = [example.caption for example in dataset.examples]
-            notes |= dict.fromkeys(caption_notes(config, captions))
+            notes |= dict.fromkeys([*found, *caption_notes(config, _captions(config))])
         notes |= dict.fromkeys(prompt_notes(config))
     return list(notes)
+
+
+def _captions(config: RunConfig) -> list[str]:
+    """Return the captions that a run is trained on, or will be when its dataset is built."""
+    if dataset := find_training_set(config):
+        return [example.caption for example in dataset.examples]
+    return planned_captions(config.dataset, config.model.resolution_px, project=PROJECT)

@@ -16,7 +16,7 @@ __all__ = ["print_plan"]
 
 def print_plan(sweep: Sweep) -> None:
     """Print one line for each run, then a summary and what may be unexpected."""
-    from lab.display.terminal import print_rows
+    from lab.display.tables import print_rows
 
     planned = [plan_run(run, find_training_set(run.config)) for run in sweep.runs]
     counts = Counter(run.status for run in planned)

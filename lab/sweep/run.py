@@ -53,7 +53,7 @@ def run_sweep(sweep: Sweep, launcher: Launcher) -> list[Outcome]:
         with SweepDisplay(sweep.name, list(by_name)) as display:
             for note in sweep_notes(sweep):
                 display.say(note)
-            mirror = LiveMirror(sweep.tracking, places.root, display.say)
+            mirror = LiveMirror(sweep.tracking, places.root, display)
             mirror.prepare()
             for line in damage(planned):
                 display.say(line)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab.core.errors import LabError
+from lab.display.progress import Parts, Talk
 from lab.experiment.schema import TrackingConfig
 from lab.record.run_folder import OutputFolder
 from lab.record.sweep_folder import SweepFolder
@@ -24,37 +25,45 @@ class LiveMirror:
     Args:
         config: Whether and where to mirror.
         runs: The folder of all results.
-        say: Told what could not be mirrored.
+        display: Shows that it is done; told what could not be mirrored.
     """
 
-    def __init__(self, config: TrackingConfig, runs: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, config: TrackingConfig, runs: Path, display: Talk) -> None:
         self.enabled = config.enabled
         self.runs = runs
-        self.say = say
+        self.display = display
+        self.said: set[str] = set()
         self.uri = tracking_uri(config, runs)
 
     def prepare(self) -> None:
         """Begin making a store that does not exist yet, beside other work."""
-        self._attempt(lambda: prepare_in_background(self.uri))
+        self._attempt(lambda _: prepare_in_background(self.uri))
 
     def run(self, output: OutputFolder) -> None:
         """Mirror one run."""
-        self._attempt(lambda: mirror_run(output, self.uri, self.runs))
+        self._attempt(lambda _: mirror_run(output, self.uri, self.runs))
 
     def sweep(self, folder: SweepFolder) -> None:
         """Mirror a finished sweep with its summary."""
-        self._attempt(lambda: mirror_sweep(folder, self.uri, self.runs))
+        self._attempt(lambda parts: mirror_sweep(folder, self.uri, self.runs, parts))
 
-    def _attempt(self, act: Callable[[], object]) -> None:
+    def _attempt(self, act: Callable[[Parts], object]) -> None:
         if not self.enabled:
             return
         try:
-            act()
+            with self.display.work("mirroring to MLflow") as parts:
+                act(parts)
         except TrackingUnreachableError as error:
             self.enabled = False
-            self.say(f"{error}; the sweep goes on, `make sync` mirrors it later")
+            self._say(f"{error}; the sweep goes on, `make sync` mirrors it later")
         except LabError as error:
-            self.say(f"not mirrored: {error}")
+            self._say(f"not mirrored: {error}")
         except Exception as error:
             # A mirror is no reason to lose a sweep: not even a mistake in the mirror's own code.
-            self.say(f"not mirrored: {type(error).__name__}: {error}")
+            self._say(f"not mirrored: {type(error).__name__}: {error}")
+
+    def _say(self, line: str) -> None:
+        """Say what many runs may meet once."""
+        if line not in self.said:
+            self.said.add(line)
+            self.display.say(line)

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lab.display.progress import Parts, uncounted
 from lab.experiment.schema import TrackingConfig
 from lab.record.run_folder import OutputFolder
 from lab.record.sweep_folder import SweepFolder, find_sweeps
@@ -56,13 +57,14 @@ def mirror_run(output: OutputFolder, uri: str, runs: Path) -> None:
             _Experiment(output.run.path.parent.name, uri, runs).publish(content)
 
 
-def mirror_sweep(folder: SweepFolder, uri: str, runs: Path) -> str:
+def mirror_sweep(folder: SweepFolder, uri: str, runs: Path, parts: Parts = uncounted) -> str:
     """Mirror an experiment: its runs, the base model's images, a summary run, note and chart view.
 
     Args:
         folder: The experiment's folder.
         uri: What `tracking_uri` returned.
         runs: The folder of all results.
+        parts: Told how many runs are mirrored.
 
     Returns:
         The link to the chart view: an address for a server, else what follows the address of
@@ -82,7 +84,8 @@ def mirror_sweep(folder: SweepFolder, uri: str, runs: Path) -> str:
     summary = experiment_content(folder, record, note, tables)
     with one_writer(uri, runs):
         experiment = _Experiment(folder.path.name, uri, runs)
-        for content in contents:
+        for done, content in enumerate(contents):
+            parts(done, len(contents))
             experiment.publish(content)
         experiment.publish(summary)
         experiment.mark("mlflow.runColor", run_colours(record))

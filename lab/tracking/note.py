@@ -31,11 +31,12 @@ def experiment_note(record: SweepRecord, verdicts: Path) -> str:
         "",
         *_markdown(read_table(verdicts)),
     ]
+    failed: dict[str, list[str]] = {}  # a reason that many runs share is said once
     for run in record.runs:
         if run.status == "FAILED":
-            lines.append(
-                f"- failed: {as_text(run.arm)} seed {run.train_seed}: {as_text(run.reason)}"
-            )
+            name = f"{as_text(run.arm)} seed {run.train_seed}"
+            failed.setdefault(as_text(run.reason), []).append(name)
+    lines += [f"- failed: {', '.join(names)}: {reason}" for reason, names in failed.items()]
     return "\n".join(lines)[:_LONGEST]
 
 

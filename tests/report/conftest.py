@@ -289,6 +289,7 @@ class DrawnSweep:
         config.sample.noises = "per_seed" if self.per_seed else "shared"
         config.sample.num_images = self.images
         config.sample.guidance_scale = arm.levels.get(GUIDANCE, 1.0)
+        config.train.num_steps = max(self.steps)
         config.experiment.name = self.name
         return config
 

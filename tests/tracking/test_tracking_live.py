@@ -1,5 +1,7 @@
 """Whatever tracking fails with is said in a line, and the sweep goes on."""
 
+from contextlib import contextmanager
+
 import pandas as pd
 import pytest
 
@@ -10,13 +12,28 @@ from lab.tracking.live import LiveMirror
 from lab.tracking.samples import legal_key
 
 
+class Said(list):
+    """A display that keeps what it is told: lines, and how many parts each work had."""
+
+    say = list.append
+
+    def __init__(self):
+        super().__init__()
+        self.works = {}
+
+    @contextmanager
+    def work(self, name):
+        counts = self.works.setdefault(name, [])
+        yield lambda done, total: counts.append((done, total))
+
+
 @pytest.fixture
 def said():
-    return []
+    return Said()
 
 
 def mirror(results, said, uri=""):
-    return LiveMirror(TrackingConfig(enabled=True, uri=uri), results.runs, said.append)
+    return LiveMirror(TrackingConfig(enabled=True, uri=uri), results.runs, said)
 
 
 def test_a_database_without_its_driver_is_said_once(results, said):
@@ -97,3 +114,22 @@ def test_other_names_have_other_keys():
     names += ["x" * 252, "größe", "a:b"]
     assert len({legal_key(name) for name in names}) == len(names)
     assert legal_key("hue mass/a-b_c.d") == "hue mass/a-b_c.d"
+
+
+def test_the_mirror_shows_that_it_works_and_how_far_it_is(results, said):
+    for seed in (0, 1):
+        results.add_run(seed=seed)
+    mirror(results, said).sweep(results.finish())
+    assert said == []
+    assert said.works == {"mirroring to MLflow": [(0, 3), (1, 3), (2, 3)]}
+
+
+def test_what_fails_for_every_run_alike_is_said_once(results, said, monkeypatch):
+    def failing(*_):
+        raise KeyError("arm")
+
+    monkeypatch.setattr(live, "mirror_run", failing)
+    tracked = mirror(results, said)
+    for seed in (0, 1):
+        tracked.run(results.add_run(seed=seed))
+    assert said == ["not mirrored: KeyError: 'arm'"]

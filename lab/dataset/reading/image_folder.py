@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.core.errors import LabError, unknown
+from lab.core.identity import file_hash
 from lab.dataset.reading.heic import can_open_heic
 from lab.dataset.reading.metadata_file import METADATA_NAMES
 
@@ -72,7 +73,22 @@ class FolderContent:
         return [
             f"{folder}: ignored {len(paths)} {reason}: {_names(paths, folder)}"
             for reason, paths in self.ignored.items()
+        ] + [
+            f"{folder}: {len(paths)} images are one and the same file, and each counts: "
+            f"{_names(paths, folder)}"
+            for paths in _equal_files(self.images)
         ]
+
+
+def _equal_files(images: list[Path]) -> list[list[Path]]:
+    """Return the groups of images whose bytes are equal; only files of one size are read."""
+    by_size: dict[int, list[Path]] = {}
+    for path in images:
+        by_size.setdefault(path.stat().st_size, []).append(path)
+    by_hash: dict[str, list[Path]] = {}
+    for path in (path for group in by_size.values() if len(group) > 1 for path in group):
+        by_hash.setdefault(file_hash(path), []).append(path)
+    return [group for group in by_hash.values() if len(group) > 1]
 
 
 def _names(paths: list[Path], folder: Path) -> str:

@@ -80,6 +80,12 @@ def read_metadata(path: Path) -> dict[str, dict[str, Any]]:
         raise LabError(f"{path}: not UTF-8 text ({error.reason})") from error
     except OSError as error:
         raise LabError(f"{path}: cannot be read: {error.strerror}") from error
+    columns = {str(key) for row in rows if isinstance(row, Mapping) for key in row}
+    if columns and "file_name" not in columns:
+        raise LabError(
+            f"{path}: must have the column file_name, got {', '.join(sorted(columns))}"
+            + ("; columns are separated by commas" if any(";" in each for each in columns) else "")
+        )
     table: dict[str, dict[str, Any]] = {}
     found = []
     for number, row in enumerate(rows, start=1):

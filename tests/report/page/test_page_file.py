@@ -49,6 +49,16 @@ def test_page_holds_verdicts_with_every_training_seed(page):
     assert sum(learned["seeds"]) / 3 == pytest.approx(learned["learning_index"], rel=1e-4)
 
 
+def test_a_pilot_is_called_one_with_the_reasons(make_sweep_folder, page):
+    assert content(page)["pilot"] == ""
+    pilot = make_sweep_folder(seeds=2, images=2, steps=(30, 60), claims=False)
+    path = write_page(open_sweep(pilot.name, pilot.root), pilot.path / "index.html")
+    assert content(path)["pilot"] == (
+        "a pilot: 2 training seeds where a result needs 3 and 60 training steps where a result "
+        "needs 100"
+    )
+
+
 def test_failed_run_is_there_with_its_reason(page):
     failed = [run for run in content(page)["runs"] if run["status"] == "FAILED"]
     assert [run["reason"] for run in failed] == ["the loss became NaN at step 42"]
