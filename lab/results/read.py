@@ -15,7 +15,7 @@ import pandas as pd
 
 from lab.core import roles
 from lab.core.names import flatten
-from lab.record.documents import About, Checks, RunEntry, SweepRecord
+from lab.record.documents import About, Checks, Done, RunEntry, SweepRecord
 from lab.record.run_folder import OutputFolder
 from lab.record.sweep_folder import SweepFolder
 from lab.record.tables import (
@@ -89,7 +89,7 @@ def _run_row(run: Recorded, levels: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in flatten(run.output.config).items()
         if not key.startswith(_NOT_COMPARED) and key not in ("arm", "role", "seed")
     }
-    seconds = asdict(done) if done else {}
+    seconds = {key: value for key, value in asdict(done or Done()).items() if "seconds" in key}
     return {
         **run.keys,
         "output_id": entry.output_id,
@@ -101,7 +101,7 @@ def _run_row(run: Recorded, levels: Mapping[str, Any]) -> dict[str, Any]:
         "model_fingerprint": about.model_fingerprint if about else "",
         "git_commit": about.git_commit if about else "",
         "num_trainable_parameters": checks.num_trainable_parameters if checks else None,
-        **{key: value for key, value in seconds.items() if key != "output_id"},
+        **(seconds if done else {}),
         **levels,
         **settings,
     }

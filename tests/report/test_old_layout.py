@@ -11,7 +11,7 @@ from lab.results.sweep import open_sweep
 # What those versions did not write, file by file.
 UNKNOWN_KEYS = {
     "run.json": ("output_id",),
-    "DONE.json": ("output_id", "measure_seconds"),
+    "DONE.json": ("output_id", "measure_seconds", "files"),
     "sweep.json": ("baselines", "conclusion", "parts"),
 }
 UNKNOWN_COLUMNS = {"images.csv": ["step"], "base.csv": ["baseline", "step"]}
