@@ -149,7 +149,8 @@ def _is_within(evidence: Evidence, bound: float) -> bool:
     interval without a width.
     """
     estimate = evidence.estimate(evidence.equivalence_level)
-    counted = evidence.counted_bound(*evidence.cells.differences.shape)
+    cells = evidence.cells
+    counted = evidence.counted_bound(len(cells.train_seeds), cells.num_generation_seeds)
     return -bound < estimate.low and estimate.high < bound and counted < bound
 
 
