@@ -47,7 +47,7 @@ def test_a_caption_that_is_cut_is_said_before_the_dataset_is_built(plan, tmp_pat
     assert status == 0
     cut = text_window(EMBEDDED).cut(f"{LONG} monster")
     assert f"the caption '{LONG} monster' is cut by {cut} of {cut + 22} pieces" in printed
-    assert not (tmp_path / "runs").exists()
+    assert not (tmp_path / "runs" / "_datasets").exists()
 
 
 def test_prompts_that_are_the_same_once_they_are_cut_are_refused(plan):
