@@ -73,7 +73,12 @@ class Results:
         train = {"gradient_norm": 0.5, "learning_rate": 0.001}
         losses = [{"step": s, "loss": 1 / s, **train} for s in range(1, steps + 1)]
         TRAINING_LOG.write(folder.path, losses)
-        speed = {"seconds": 0.1, "samples_per_second": 40.0, "peak_memory_mib": 900.0}
+        speed = {
+            "seconds": 0.1,
+            "samples_per_second": 40.0,
+            "peak_memory_mib": 900.0,
+            "runs_packed": 1,
+        }
         PERFORMANCE.write(folder.path, [{"step": s, **speed} for s in range(1, steps + 1)])
         reason = "" if status == "DONE" else "the loss became NaN"
         if status == "DONE":
