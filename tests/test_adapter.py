@@ -130,6 +130,7 @@ def test_text_encoder_is_trained_only_when_asked(base):
     with Lora(base, AdapterConfig(rank=2, text_encoder=True), 0) as adapter:
         assert adapter.parts == ("unet", "text_encoder")
         groups = adapter.parameters(TrainConfig(text_encoder_learning_rate=1e-5))
+        assert all(each.requires_grad for group in groups for each in group.parameters)
         assert {group.name: group.learning_rate for group in groups} == {
             "unet": TrainConfig().learning_rate,
             "text_encoder": 1e-5,

@@ -66,7 +66,7 @@ def hashes(folder):
 def placebo_runs(folder):
     """Return the ids of the runs that were trained on pictures of the base."""
     sweep = json.loads(next(folder.glob("*/sweep.json")).read_text())
-    placebos = [arm["name"] for arm in sweep["arms"] if arm["role"] == roles.PLACEBO]
+    placebos = [arm["label"] for arm in sweep["arms"] if arm["role"] == roles.PLACEBO]
     return {run["run_id"] for run in sweep["runs"] if run["arm"] in placebos}
 
 

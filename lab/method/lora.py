@@ -126,14 +126,15 @@ class Lora(Method):
             raise LabError(
                 f"adapter.targets: no module of the {part} matches {pattern!r}"
             ) from error
-        self.places += [
+        places = [
             Place(parents[name], child, module, getattr(parents[name], child))
             for name, children in before.items()
             for child, module in children.items()
             if getattr(parents[name], child) is not module
         ]
-        for layer in self._layers:
-            layer.requires_grad_(False)
+        for place in places:
+            place.own.requires_grad_(False)
+        self.places += places
         # In the order of the model's modules.
         self._parameters[part] = [
             parameter

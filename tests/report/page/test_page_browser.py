@@ -6,6 +6,8 @@ import re
 import pandas as pd
 import pytest
 
+from lab.record.documents import Done
+from lab.record.run_folder import RunFolder
 from lab.report.noise_floor import write_noise_floors
 from lab.report.page import pictures, write_page
 from lab.results.sweep import open_sweep
@@ -283,6 +285,9 @@ def test_markup_in_words_is_shown_as_words(browser, make_sweep_folder):
     evil = "<img src=x onerror=document.title=1>"
     for table in (folder.path / "base.csv", *folder.path.glob("*/outputs/*/images.csv")):
         table.write_text(table.read_text().replace(",a dog,", f",{evil},"), encoding="utf-8")
+    for done in folder.path.glob("*/outputs/*/DONE.json"):
+        output = RunFolder(done.parents[2]).output(done.parent.name)
+        output.finish(Done.read(output.path))
     page = write_page(open_sweep(folder.name, folder.root), folder.path / "report" / "index.html")
     browser.open(page.as_uri())
     assert evil in browser.js("document.getElementById('grid').innerText")
@@ -346,8 +351,9 @@ def test_a_page_without_its_picture_files_says_where_they_are(
     alone = folder.path / "alone.html"
     alone.write_bytes(page.read_bytes())
     browser.open(alone.as_uri())
-    browser.wait("document.querySelector('#top .alert')")
-    assert "folder “pictures”" in browser.js("document.querySelector('#top .alert').innerText")
+    said = "[...document.querySelectorAll('#top .alert')].map(line => line.innerText).join()"
+    browser.wait(f"{said}.includes('folder')")
+    assert "folder “pictures”" in browser.js(said)
     browser.open("about:blank")  # forgets that files were missing
 
 
