@@ -53,7 +53,7 @@ class Pack(ABC):
         """Keep apart what a pass of these batches would compute otherwise than each run alone.
 
         Returns:
-            How many frozen layers are computed run by run that were not before.
+            How much is computed run by run that was not before; 0 where nothing is left to part.
         """
 
     @abstractmethod

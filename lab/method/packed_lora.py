@@ -91,7 +91,7 @@ class PackedLayer(torch.nn.Module):
         """Return what neighbours must share to be multiplied in one product."""
         if not self._has_pair([rows]):
             return ("frozen",)
-        if isinstance(self.frozen, torch.nn.Linear):
+        if isinstance(self.frozen, torch.nn.Linear) and self._current.stacked:
             pair: Any = self.pairs[str(rows.index)]
             return ("linear", pair.lora_A[NAME].weight.shape, rows.count)
         return ("alone", rows.index)
@@ -223,10 +223,11 @@ class PackedLora(Pack):
     def separate(self, batches: Mapping[int, Batch]) -> int:
         """Find the frozen layers that round otherwise in a pass of several runs.
 
-        They are computed run by run from now on.
+        They are computed run by run from now on; where there are no more of them, the low-rank
+        pairs are: some kernels of batched products round by how many products there are.
 
         Returns:
-            How many there are beyond those known before.
+            How many kinds of layers are computed otherwise than before.
         """
         frozen = [
             module
@@ -240,7 +241,10 @@ class PackedLora(Pack):
         new = found - self._separate
         self._separate |= new
         self._put_on()
-        return len(new)
+        if new or not self._current.stacked:
+            return len(new)
+        self._current.stacked = False
+        return 1
 
     def losses(self, batches: Mapping[int, Batch]) -> dict[int, torch.Tensor]:
         """Return the losses of each sample of each run, by the run's position.

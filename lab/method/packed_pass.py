@@ -33,10 +33,12 @@ class Pass:
     Args:
         rows: Whose samples the batch holds, in order.
         streams: Where the dropout of each run stands in its random stream.
+        stacked: Whether low-rank pairs of one shape share a product.
     """
 
     rows: list[Rows] = field(default_factory=list)
     streams: dict[int, torch.Tensor] = field(default_factory=dict)
+    stacked: bool = True
 
     @property
     def counts(self) -> list[int]:

@@ -228,11 +228,10 @@ class _Passes:
             for index in group:
                 alone |= self._alone(index, drawn)
             expected = alone, self._take_gradients(group)
-            for again in (True, False):
-                packed = self._accumulate(group, drawn), self._take_gradients(group)
-                if _equal(packed, expected):
-                    return
-                if not (again and self._separate(group, drawn)):
+            while not _equal(
+                (self._accumulate(group, drawn), self._take_gradients(group)), expected
+            ):
+                if not self._separate(group, drawn):
                     raise UnequalError("together they do not compute the bits of each alone")
         finally:
             with torch.no_grad():
