@@ -134,6 +134,7 @@ def test_another_way_through_training_is_refused(plain_copy, sweep):
     home = run_folder(plain_copy)
     log = pd.read_csv(home / "train.csv")
     log.assign(loss=log["loss"] * 1.5).to_csv(home / "train.csv", index=False)
+    RunFolder(home).seal()  # as another device would have written it
     assert sweep(plain_copy, STEPS) == 1
     [failure] = [output.failure for output in RunFolder(home).outputs if output.failure]
     assert "training again gives loss" in failure.reason

@@ -1,5 +1,6 @@
 """Files that were changed after they were written are not trusted: they are said and made anew."""
 
+import re
 import shutil
 from contextlib import suppress
 from dataclasses import replace
@@ -182,3 +183,24 @@ def test_measurements_that_were_changed_are_measured_again(sweep, finished, tmp_
     sweep()
     assert table.read_bytes() == whole
     assert output.changed == []
+
+
+def another_digit(path):
+    path.write_text(re.sub(r"\d(?=,)", lambda digit: str(9 - int(digit[0])), path.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [("adapter.safetensors", flip), ("train.csv", flip), ("checks.json", another_digit)],
+)
+def test_a_training_that_was_changed_is_made_again(sweep, finished, tmp_path, name, damage):
+    stored = finished.path / name
+    whole = stored.read_bytes()
+    damage(stored)
+    assert stored.read_bytes() != whole
+    with pytest.raises(LabError, match=f"{name} changed after the training"):
+        open_sweep("base_monster_colored", tmp_path)
+    assert f"{name} changed after the training; it is trained again" in sweep("plan")
+    assert f"plain · seed 0: {name} changed after the training" in sweep()
+    assert stored.read_bytes() == whole
+    assert finished.changed == []

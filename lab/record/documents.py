@@ -101,6 +101,18 @@ class Checks(Document):
 
 
 @dataclass(frozen=True)
+class Trained(Document):
+    """`TRAINED.json`: what a finished training left.
+
+    Attributes:
+        files: SHA-256 of each file, by its place in the run's folder. The clock's are left out.
+    """
+
+    FILE: ClassVar[str] = "TRAINED.json"
+    files: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Done(Document):
     """`DONE.json`: the last file of a finished run.
 

@@ -1,6 +1,7 @@
 """The folder of one run: what was trained, and beside it what was drawn of it.
 
-    runs/<experiment>/<run_id>/                      identity, log, checks, adapter, snapshots
+    runs/<experiment>/<run_id>/                      identity, log, checks, adapter, snapshots,
+                                                     and in `TRAINED.json` their hashes
     runs/<experiment>/<run_id>/samples/              images, in places that say how they were drawn
     runs/<experiment>/<run_id>/outputs/<output_id>/  what one arm draws of it, and its measurements
 
@@ -19,14 +20,16 @@ from typing import Any
 from lab.core.files import read_json, write_json
 from lab.core.identity import file_hash
 from lab.core.sealed import is_whole, note_of
-from lab.record.documents import About, Done, Failure
+from lab.record.documents import About, Done, Failure, Trained
 
 __all__ = ["OUTPUT_FILES", "TRAINING_FILES", "OutputFolder", "RunFolder"]
 
 # What a finished training leaves; the adapter last: a folder that has it has the rest, too.
 TRAINING_FILES = (
-    "identity.json", "train.csv", "performance.csv", "checks.json", "adapter.safetensors",
+    "identity.json", "train.csv", "performance.csv", "checks.json", "TRAINED.json",
+    "adapter.safetensors",
 )  # fmt: skip
+_TRAINED = ("identity.json", "train.csv", "checks.json", "adapter.safetensors")
 OUTPUT_FILES = (
     "config.json", "run.json", "images.csv", "drift.csv", "binding.csv", "DONE.json",
     "FAILED.json",
@@ -76,6 +79,37 @@ class RunFolder:
     def begin(self, identity: dict[str, Any]) -> None:
         """Write what the run's id hashes."""
         write_json(self.path / "identity.json", identity)
+
+    def seal(self) -> None:
+        """Keep the hashes of what the training left."""
+        paths = [path for name in _TRAINED if (path := self.path / name).is_file()]
+        known = {self._place(path): file_hash(path) for path in (*paths, *self.snapshots)}
+        Trained(known).write(self.path)
+
+    @property
+    def changed(self) -> list[str]:
+        """The files of a finished training that are not what was written.
+
+        A snapshot that is not there is no damage: it may never have been asked for here. Nothing
+        is known of trainings of older versions.
+        """
+        sealed = Trained.read(self.path) if self.adapter.is_file() else None
+        if sealed is None:
+            return []
+
+        def differs(name: str) -> bool:
+            path = self.path / name
+            return file_hash(path) != sealed.files[name] if path.is_file() else name in _TRAINED
+
+        return [name for name in sealed.files if differs(name)]
+
+    def forget_training(self) -> None:
+        """Remove what a training left, so that it is trained anew; the adapter first."""
+        for path in (self.adapter, self.path / Trained.FILE, *self.snapshots):
+            path.unlink(missing_ok=True)
+
+    def _place(self, path: Path) -> str:
+        return path.relative_to(self.path).as_posix()
 
     def output(self, output_id: str) -> OutputFolder:
         """Return the folder of what one arm draws of this run.

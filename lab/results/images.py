@@ -107,6 +107,11 @@ def _run_images(run: Recorded) -> pd.DataFrame:
             f"{run.output.path}: {', '.join(run.output.changed)} changed since it was written: "
             "the same `make sweep` measures its images again"
         )
+    if changed := run.output.run.changed:
+        raise LabError(
+            f"{run.output.run.path}: {', '.join(changed)} changed after the training: the same "
+            "`make sweep` trains it again"
+        )
     home = run.output.run.path
     if "step" not in table:  # drawn before there was a choice of steps
         table["step"] = run.output.config["train"]["num_steps"]

@@ -21,7 +21,7 @@ def find_twin(folder: RunFolder) -> RunFolder | None:
     root = folder.path.parent.parent
     found = sorted(root.glob(f"*/{folder.path.name}"))
     twins = (RunFolder(path) for path in found if path != folder.path)
-    return next((twin for twin in twins if twin.adapter.is_file()), None)
+    return next((twin for twin in twins if twin.adapter.is_file() and not twin.changed), None)
 
 
 def take_over(folder: RunFolder, steps: Iterable[int], images: Sequence[str]) -> str:

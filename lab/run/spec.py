@@ -37,6 +37,7 @@ from lab.sample.request import base_requests, prior_id, run_requests, sampler_id
 __all__ = [
     "DAMAGED_CHECKPOINT",
     "PlannedRun",
+    "changed_training_words",
     "changed_words",
     "find_training_set",
     "model_fingerprint",
@@ -178,8 +179,15 @@ def changed_words(files: Sequence[str]) -> str:
     return f"{files[0]}{more} changed after being drawn; drawn again"
 
 
+def changed_training_words(folder: RunFolder) -> str:
+    """Say that a run is trained again because what its training left was changed."""
+    return f"{', '.join(folder.changed)} changed after the training; it is trained again"
+
+
 def _status(run: PlannedRun) -> tuple[str, str]:
     folder, output = run.folder, run.output
+    if folder.changed:
+        return "PARTIAL", changed_training_words(folder)
     done, failure = output.done, output.failure
     if done and done.output_id == run.output_id:
         damage = _damage(run)

@@ -105,7 +105,8 @@ def _result(ended: Ended) -> TrainResult:
 
 def needs_training(run: PlannedRun) -> bool:
     """Say whether a run lacks its adapter, or what that was at a step that is asked for."""
-    return not run.folder.adapter.is_file() or bool(_missing(run))
+    folder = run.folder
+    return not folder.adapter.is_file() or bool(_missing(run)) or bool(folder.changed)
 
 
 def _missing(run: PlannedRun) -> list[int]:
@@ -129,6 +130,8 @@ class _RunTraining:
     def __init__(self, run: PlannedRun, base: Base, progress: Progress) -> None:
         self.run, self.progress = run, progress
         self.folder = folder = run.folder
+        if folder.changed:
+            folder.forget_training()  # the sweep has said so
         self.missing = _missing(run)
         self.finished = folder.adapter.is_file()
         if folder.checkpoint_is_damaged:
@@ -169,6 +172,7 @@ class _RunTraining:
             checks = Checks(**check, num_trainable_parameters=adapter.num_parameters)
             checks.write(folder.path)
             adapter.save(folder.adapter, self.provenance)
+        folder.seal()
         folder.checkpoint.unlink(missing_ok=True)
 
 

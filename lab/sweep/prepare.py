@@ -20,6 +20,7 @@ from lab.run.placebo import PLACEBO_PURPOSE, draw_placebo
 from lab.run.spec import (
     DAMAGED_CHECKPOINT,
     PlannedRun,
+    changed_training_words,
     changed_words,
     find_training_set,
     model_fingerprint,
@@ -90,6 +91,8 @@ def damage(planned: Sequence[PlannedRun]) -> list[str]:
     for run in planned:
         if run.folder.checkpoint_is_damaged:
             lines.append(f"{run.name}: {DAMAGED_CHECKPOINT}")
+        if run.folder.changed:
+            lines.append(f"{run.name}: {changed_training_words(run.folder)}")
         if changed := run.changed_pictures:
             lines.append(f"{run.name}: {changed_words(changed)}")
     for runs in by_baseline(planned).values():
