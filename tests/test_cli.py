@@ -50,6 +50,14 @@ def test_each_mistake_is_one_line_that_names_key_rule_and_value(mistakes, overri
     assert line in printed
 
 
+def test_the_words_of_a_sweep_plan_it(mistakes, tmp_path, capsys):
+    words = ("hydra.launcher.processes=2", "hydra.launcher.pack=4", f"paths.runs={tmp_path}")
+    assert main(["plan", EXPERIMENT, "seed=0", *words]) == 0
+    assert "3 runs" in capsys.readouterr().out
+    [line] = mistakes("plan", EXPERIMENT, "hydra.launcher.pack=0")
+    assert line == "hydra.launcher.pack must be at least 1, got 0"
+
+
 def test_probes_that_claims_read_must_be_measured(mistakes):
     first, *others = mistakes("plan", EXPERIMENT, "probe.names=[midgray_share,layout_ncc]")
     assert "probe.names: probe 'midgray_share' not found; did you mean midgrey_share?" in first

@@ -331,7 +331,9 @@ def test_every_bad_image_is_named_and_nothing_is_written(sweep, tmp_path, capsys
     assert results(tmp_path / "runs") == {}
 
 
-def test_a_comparison_that_was_cut_off_is_made_again(sweep, tmp_path, monkeypatch, capsys):
+def test_a_comparison_that_was_cut_off_or_changed_is_made_again(
+    sweep, tmp_path, monkeypatch, capsys
+):
     page = tmp_path / "base_monster_colored" / "report" / "index.html"
     assert sweep(tmp_path, "seed=0", compared=True) == 0
     page.write_text("of an earlier sweep")
@@ -346,6 +348,11 @@ def test_a_comparison_that_was_cut_off_is_made_again(sweep, tmp_path, monkeypatc
     capsys.readouterr()
     assert sweep(tmp_path, compared=True) == 0
     assert page.read_text() != "of an earlier sweep"
+    table = page.parents[1] / "verdicts.csv"
+    whole = table.read_bytes()
+    table.write_bytes(whole[:-20])
+    assert sweep(tmp_path, compared=True) == 0
+    assert table.read_bytes() == whole
     comparison, sheets, tracked = capsys.readouterr().out.splitlines()[-3:]
     assert comparison.split() == ["comparison", page.as_uri()]
     assert sheets.split() == ["sheets", (page.parents[1] / "sheets").as_uri()]

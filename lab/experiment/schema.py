@@ -226,8 +226,11 @@ class SampleConfig:
 
     def mistakes(self, prefix: str) -> list[str]:
         """Check that images are drawn, in whole batches: an image's last bits depend on them."""
-        if not self.adapter_weights:
-            return [f"{prefix}adapter_weights must hold at least one weight"]
+        if 1 not in self.adapter_weights:
+            return [
+                f"{prefix}adapter_weights must hold 1, the weight at which claims are read, got "
+                f"{self.adapter_weights}"
+            ]
         if self.num_images <= self.batch_size or self.num_images % self.batch_size == 0:
             return []
         return [

@@ -198,7 +198,7 @@ class SweepRecord(Document):
         stage_seconds: Where the time went.
         conclusion: Id of what the tables and the page beside it were made of; empty until all of
             them are there.
-        parts: The files that make it complete, relative to the folder.
+        parts: SHA-256 of the files that make it complete, by their place in the folder.
     """
 
     FILE: ClassVar[str] = "sweep.json"
@@ -217,13 +217,15 @@ class SweepRecord(Document):
     command: str = ""
     stage_seconds: dict[str, float] = field(default_factory=dict)
     conclusion: str = ""
-    parts: list[str] = field(default_factory=list)
+    parts: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_mapping(cls, content: dict[str, Any]) -> Self:
         """Build it with a typed entry for each run."""
         entries = [RunEntry(**_known_keys(RunEntry, entry)) for entry in content.get("runs", [])]
-        return super().from_mapping(content | {"runs": entries})
+        parts = content.get("parts")
+        known = parts if isinstance(parts, dict) else {}  # older versions listed names alone
+        return super().from_mapping(content | {"runs": entries, "parts": known})
 
     def base_models(self) -> dict[str, str]:
         """Return each baseline's id with how people call it: `base model, guidance_scale=2`."""

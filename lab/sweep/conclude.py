@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from lab.core import roles
 from lab.core.errors import LabError
 from lab.core.files import write_bytes
+from lab.core.identity import file_hash
 from lab.experiment.claim import ClaimConfig
 from lab.judge import judge
 from lab.judge.values import absent_arms
@@ -51,6 +52,7 @@ def conclude(finished: Finished, display: SweepDisplay, watch: Stopwatch) -> Out
     folder = finished.folder
     try:
         if not _is_concluded(folder, finished.conclusion):
+            _remove_changed(folder)
             with watch.stage("controls"):
                 write_controls(finished, display)
             with watch.stage(COMPARISON):
@@ -72,14 +74,26 @@ def _failed(display: SweepDisplay, reason: str, details: str) -> Outcome:
 
 
 def _is_concluded(folder: SweepFolder, conclusion: str) -> bool:
-    """Say whether the comparison of just these results is there with all its parts."""
+    """Say whether the comparison of just these results is there, with all parts as written."""
     record = folder.record
     return (
         record is not None
         and record.conclusion == conclusion
         and bool(record.parts)
-        and all((folder.path / part).is_file() for part in record.parts)
+        and all(_is_as_written(folder.path / part, known) for part, known in record.parts.items())
     )
+
+
+def _is_as_written(path: Path, known: str) -> bool:
+    return path.is_file() and file_hash(path) == known
+
+
+def _remove_changed(folder: SweepFolder) -> None:
+    """Remove parts of the last comparison that are not what was written: they tell nothing."""
+    record = folder.record
+    for part, known in (record.parts if record else {}).items():
+        if not _is_as_written(folder.path / part, known):
+            (folder.path / part).unlink(missing_ok=True)
 
 
 def _write_report(
@@ -91,9 +105,13 @@ def _write_report(
 ) -> None:
     """Write record and report, the conclusion last: one that was cut off is made again."""
     seconds = watch.seconds if watch else record.stage_seconds
-    replace(record, conclusion="", parts=[], stage_seconds=dict(seconds)).write(folder.path)
+    replace(record, conclusion="", parts={}, stage_seconds=dict(seconds)).write(folder.path)
     report(folder, claims, display)
-    parts = sorted(str(Path(place, path.name)) for path, place in folder.files())
+    parts = {
+        str(Path(place, path.name)): file_hash(path)
+        for path, place in folder.files()
+        if path.name != SweepRecord.FILE
+    }
     replace(record, parts=parts, stage_seconds=dict(seconds)).write(folder.path)
 
 
@@ -111,6 +129,7 @@ def rewrite(folder: SweepFolder, claims: Mapping[str, ClaimConfig], display: Tal
     record = folder.record
     if record is None:
         raise LabError(f"{folder.path} holds no finished sweep; run `make sweep` first")
+    _remove_changed(folder)
     _write_report(folder, record, None, claims, display)
 
 
