@@ -59,11 +59,14 @@ def test_the_words_of_a_sweep_plan_it(mistakes, tmp_path, capsys):
 
 
 def test_probes_that_claims_read_must_be_measured(mistakes):
-    first, *others = mistakes("plan", EXPERIMENT, "probe.names=[midgray_share,layout_ncc]")
+    first, *others = mistakes("plan", EXPERIMENT, "probe.names=[midgray_share,composition]")
     assert "probe.names: probe 'midgray_share' not found; did you mean midgrey_share?" in first
-    expected = "probe.names must hold hue_mass/red, which experiment.claims.colour_bound reads"
+    expected = (
+        "probe.names must hold nearest_training/colour/by_edges, "
+        "which experiment.claims.tags_bind reads"
+    )
     assert expected in others
-    assert not any("layout_ncc" in line for line in others)
+    assert not any("composition" in line for line in others)
 
 
 def test_all_mistakes_are_reported_at_once(mistakes):

@@ -308,7 +308,7 @@ SCENES = {
     "copy": Scene(altered, SHARES, falling={"nearest_training_ncc": 0.02}, training=(0,)),
 }
 # Yes or no: these have confusion matrices instead, or planted training sets of their own.
-CATEGORICAL = {f"is_shape/{shape}" for shape in ("circle", "square", "triangle", "other")}
+CATEGORICAL = {f"is_shape/{shape}" for shape in ("circle", "square", "triangle", "other", "any")}
 CATEGORICAL |= {probe.name for probe in (*retrieval.PROBES, *noun.PROBES)}
 CASES = [(name, probe) for name, scene in SCENES.items() for probe in scene.probes]
 

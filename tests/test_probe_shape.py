@@ -9,7 +9,7 @@ from lab.probe import measure
 from lab.probe.rendered import ShapePicture, degrade
 from lab.probe.shape import OTHER_BELOW, SHAPES
 
-READINGS = [f"is_shape/{shape}" for shape in (*SHAPES, "other")]
+READINGS = [f"is_shape/{shape}" for shape in (*SHAPES, "other", "any")]
 
 
 def draw_shapes(
@@ -47,6 +47,7 @@ def test_shapes_are_told_apart(side_px: int, num_images: int, noise: float, blur
     table = confusion(num_images, side_px, noise, blur)
     for shape in SHAPES:
         assert table.loc[shape, f"is_shape/{shape}"] >= 0.9
+        assert table.loc[shape, "is_shape/any"] == 1 - table.loc[shape, "is_shape/other"]
     for shape in ("star", "cross", "pentagon", "bar"):
         assert table.loc[shape, "is_shape/other"] >= 0.9
 

@@ -192,7 +192,7 @@ def _labelled(layout: str, size: int) -> str:
 
 # Matrix -> the probes whose readings it shows, and the function that draws and reads.
 MATRICES: dict[str, tuple[tuple[str, ...], Callable[[int, int], pd.DataFrame]]] = {
-    "shape": (tuple(f"is_shape/{shape}" for shape in (*SHAPES, "other")), shape_confusion),
+    "shape": (tuple(f"is_shape/{shape}" for shape in (*SHAPES, "other", "any")), shape_confusion),
     **{
         f"{prefix}colour": (
             (*(f"{prefix}hue_mass/{name}" for name in HUES), f"{prefix}midgrey_share"),

@@ -45,6 +45,9 @@ PROBES = (
     Probe("is_shape/other", "0 or 1", "higher", 0, 1,
           "1 where there is a separable object that is read as none of the three, else 0",
           _SOURCE),
+    Probe("is_shape/any", "0 or 1", "higher", 0, 1,
+          "1 where the largest object is read as a circle, a square or a triangle, else 0, also "
+          "without a separable object", _SOURCE),
     Probe("object_count", "objects", "none", 1, np.inf,
           f"separate objects of at least a tenth of the largest's area; {_NO_OBJECT}", _SOURCE),
 )  # fmt: skip
@@ -70,6 +73,7 @@ def measure_shape(picture: Picture) -> dict[str, float]:
         **{f"shape/{shape}": float(score) for shape, score in zip(SHAPES, scores, strict=True)},
         "shape/other": float(1 - scores[best]),
         **{f"is_shape/{shape}": float(shape == answer) for shape in (*SHAPES, "other")},
+        "is_shape/any": float(answer in SHAPES),
         "object_count": float(num_objects),
     }
 
