@@ -41,6 +41,17 @@ ARTICLE = (
 )  # fmt: skip
 
 
+def processor():
+    """Return maker, family and model: libraries choose kernels by them, not by capability alone."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.is_file():
+        return platform.processor()
+    first, _, _ = cpuinfo.read_text().partition("\n\n")
+    facts = dict(re.findall(r"^(.*?)\s*: (.*)$", first, re.MULTILINE))
+    known = (facts.get(key, "") for key in ("vendor_id", "cpu family", "model"))
+    return " ".join(known).strip()
+
+
 def environment():
     """Return what the bits of a result depend on beside the code."""
     import torch
@@ -48,6 +59,7 @@ def environment():
     return {
         "machine": platform.machine(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "processor": processor(),
         "versions": {name: version(name) for name in LIBRARIES},
     }
 

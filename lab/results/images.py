@@ -74,7 +74,7 @@ def _with_blocks(images: pd.DataFrame, size: int) -> pd.DataFrame:
     drawn = (images["role"] != roles.TRAINING) & (size > 0)
     blocks = images["generation_seed"].where(drawn) // max(size, 1)
     images.insert(list(images).index("generation_seed") + 1, _BLOCK, blocks.astype("Int64"))
-    return images
+    return images.copy()  # in one piece: pandas warns of a table that grew by over a hundred columns
 
 
 def is_judged(images: pd.DataFrame, train_seeds: Collection[int]) -> pd.Series[bool]:
