@@ -149,18 +149,19 @@ def tiny_model(made_once):
 def toy_sweep(tiny_model):
     """Run a sweep at toy size: `toy_sweep(folder, *words)` gives the exit status.
 
+    Of words with one key the last is given.
+
     With `compared=False` verdicts, sheets and page are left out: they take two thirds of a toy
     sweep's time, and most tests are about runs.
     """
     from lab.cli.main import main
 
     def run(folder, *words, command="sweep", compared=True):
-        given = {word.split("=")[0] for word in words}
-        kept = [word for word in toy_words(tiny_model) if word.split("=")[0] not in given]
+        given = {word.split("=")[0]: word for word in (*toy_words(tiny_model), *words)}
         with pytest.MonkeyPatch.context() as patch:
             if not compared:
                 patch.setattr("lab.sweep.conclude.report", lambda *_: [])
-            return main([command, *kept, *words, f"paths.runs={folder}"])
+            return main([command, *given.values(), f"paths.runs={folder}"])
 
     return run
 

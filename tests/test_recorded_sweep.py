@@ -42,7 +42,7 @@ ARTICLE = (
 
 
 def processor():
-    """Return maker, family and model: libraries choose kernels by them, not by capability alone."""
+    """Return maker, family and model, by which libraries choose kernels."""
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.is_file():
         return platform.processor()

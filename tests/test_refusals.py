@@ -63,7 +63,10 @@ def changed(key, value):
         ("sample.at_steps", [2, 2], "a list of different values, each at least 1"),
         ("adapter.targets", "  ", "given (it is empty)"),
         ("paths.runs", "", "a folder without"),
-        ("tracking.uri", "foo://bar", "an address that begins with one of file, http"),
+        ("tracking.uri", "foo://bar", "empty or the address of a server or database, such as"),
+        ("tracking.uri", "folder", "it begins with one of http, https, sqlite"),
+        ("tracking.uri", "file:///folder", "it begins with one of http, https, sqlite"),
+        ("tracking.uri", "sqlite:///mlflow.db", "with an absolute path, sqlite:////folder/"),
     ],
 )
 def test_a_setting_outside_its_range_is_refused(key, value, rule):
@@ -74,7 +77,7 @@ def test_a_setting_outside_its_range_is_refused(key, value, rule):
 
 @pytest.mark.parametrize(
     "uri",
-    ["", "folder", "sqlite:///mlflow.db", "postgresql+psycopg://host/db", "http://here:5000"],
+    ["", "sqlite:////folder/mlflow.db", "postgresql+psycopg://host/db", "http://here:5000"],
 )
 def test_the_stores_that_mlflow_knows_are_accepted(uri):
     assert find_mistakes(changed("tracking.uri", uri)) == []
@@ -175,6 +178,22 @@ def test_a_home_folder_is_expanded(refused, monkeypatch, tmp_path):
 def test_modules_that_are_no_regular_expression_are_refused_before_anything_runs(refused):
     [line] = refused(COLOURED, "adapter.targets='to_(q'")
     assert "adapter.targets must be the name of a set of modules or a regular expression" in line
+
+
+def test_modules_that_the_model_does_not_have_are_refused_before_anything_runs(refused):
+    [line] = refused(COLOURED, "adapter.targets=nothing,attention")
+    assert line == (
+        "adapter.targets: 'nothing' matches no module of the unet; available by name: attention, "
+        "self_attention, cross_attention, transformer, all"
+    )
+    [line] = refused(COLOURED, "adapter.targets='.*attn1'")
+    assert line.startswith("adapter.targets: '.*attn1' matches down_blocks.")
+    assert line.endswith("which are no linear or convolution layers")
+
+
+def test_a_key_that_is_given_twice_is_refused(refused):
+    [line] = refused(COLOURED, "seed=0", "adapter.rank=2", "seed=1")
+    assert line == "seed must be given once, got seed=0 and seed=1; levels are listed: seed=a,b"
 
 
 @pytest.fixture

@@ -63,7 +63,10 @@ def jobs_of(
         except COMPOSITION_ERRORS as error:
             mistakes += explain(error, filter_overrides(overrides))
     of_each_model = {job.config.model.path: job.config for job in jobs}.values()
-    mistakes += [line for config in of_each_model for line in model_mistakes(config)]
+    of_each_target = {
+        (job.config.model.path, job.config.adapter.targets): job.config for job in jobs
+    }.values()
+    mistakes += [line for config in of_each_target for line in model_mistakes(config)]
     raise_if(list(dict.fromkeys(mistakes)))
     raise_if(sweep_mistakes(jobs))
     raise_if(prompt_mistakes(job.config for job in jobs))

@@ -28,8 +28,21 @@ def checked(words: Sequence[str]) -> list[str]:
         LabError: With a line for each word that Hydra could not read or would misunderstand.
     """
     overrides = opened([_with_home(word) for word in words])
-    raise_if([line for word in overrides for line in _mistakes(word)])
+    raise_if([line for word in overrides for line in _mistakes(word)] + _given_twice(words))
     return overrides
+
+
+def _given_twice(words: Sequence[str]) -> list[str]:
+    """Say which keys are set by several words: Hydra would take the last and drop the others."""
+    of_key: dict[str, list[str]] = {}
+    for word in words:
+        if not word.startswith("~"):  # what is taken out may be put in anew
+            of_key.setdefault(key_of(word), []).append(word)
+    return [
+        f"{key} must be given once, got {' and '.join(same)}; levels are listed: {key}=a,b"
+        for key, same in of_key.items()
+        if len(same) > 1
+    ]
 
 
 def opened(overrides: Sequence[str]) -> list[str]:

@@ -30,6 +30,7 @@ __all__ = [
     "multiple_of",
     "not_empty",
     "one_of",
+    "or_empty",
     "setting",
     "within",
 ]
@@ -56,6 +57,11 @@ class Rule:
 def at_least(low: float) -> Rule:
     """Accept numbers `>= low`."""
     return Rule(f"at least {low:g}", lambda value: value >= low)
+
+
+def or_empty(rule: Rule) -> Rule:
+    """Accept texts that satisfy `rule`, and the empty one."""
+    return Rule(f"empty or {rule.text}", lambda text: not text or rule.holds(text))
 
 
 def each_once(rule: Rule) -> Rule:

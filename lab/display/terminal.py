@@ -19,12 +19,17 @@ from lab.display.pace import Pace, RunProgress
 from lab.display.progress import Parts
 from lab.display.tables import standard_output
 
-__all__ = ["SweepDisplay"]
+__all__ = ["SweepDisplay", "say"]
 
 _REFRESH_SECONDS = 0.25  # of the live table
 _LINE_SECONDS = 30.0  # between plain lines of one run
 _OTHER_LINES = 8  # of the terminal, kept free of rows
 _STYLES = {"DONE": "green", "SKIPPED": "dim", "FAILED": "bold red", "waiting": "dim"}
+
+
+def say(line: str) -> None:
+    """Write a line where there is no table yet."""
+    standard_output().print(Text(line), soft_wrap=True)
 
 
 class SweepDisplay:

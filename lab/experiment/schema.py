@@ -7,6 +7,7 @@ Nothing in this module imports torch, so help and planning start fast.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from lab.core import roles
@@ -20,12 +21,14 @@ from lab.core.settings import (
     multiple_of,
     not_empty,
     one_of,
+    or_empty,
     setting,
     within,
 )
 from lab.experiment.question import ExperimentConfig
 
 __all__ = [
+    "IS_STORE",
     "AdapterConfig",
     "DatasetConfig",
     "ModelConfig",
@@ -42,14 +45,22 @@ __all__ = [
 # Of every seed: it fits each column and generator.
 _SEEDS = between(0, 2**32 - 1)
 # Schemes of the stores that MLflow knows; a database may name its driver: postgresql+psycopg.
-_STORES = ("file", "http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
+_STORES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
+_SQLITE = "sqlite:///"
 
 
-def _is_store() -> Rule:
-    return Rule(
-        f"empty, a folder, or an address that begins with one of {', '.join(_STORES)}",
-        lambda uri: "://" not in uri or uri.split("://")[0].split("+")[0] in _STORES,
-    )
+def _is_store(uri: str) -> bool:
+    """Say whether MLflow can keep runs at an address; a database's file has an absolute path."""
+    scheme, mark, _ = uri.partition("://")
+    absolute = not uri.startswith(_SQLITE) or Path(uri.removeprefix(_SQLITE)).is_absolute()
+    return bool(mark) and scheme.split("+")[0] in _STORES and absolute
+
+
+IS_STORE = Rule(
+    "the address of a server or database, such as http://localhost:5000 or, with an absolute "
+    f"path, sqlite:////folder/mlflow.db (it begins with one of {', '.join(_STORES)})",
+    _is_store,
+)
 
 
 def _is_place() -> Rule:
@@ -253,7 +264,7 @@ class TrackingConfig:
     """Where runs are mirrored to MLflow; without a uri, the lab's own store in `paths.runs`."""
 
     enabled: bool = setting(True, identity=False)
-    uri: str = setting("", _is_store(), identity=False)
+    uri: str = setting("", or_empty(IS_STORE), identity=False)
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from lab.core.sealed import recall, remember
@@ -9,11 +10,13 @@ from lab.model.family.kinds import FamilyKind, find_kind
 from lab.model.fingerprint import fingerprint
 from lab.model.weights import HeaderError, TensorEntry, read_header, value_mistakes, weight_files
 
-__all__ = ["config_mistakes", "weight_mistakes"]
+__all__ = ["config_mistakes", "target_mistakes", "weight_mistakes"]
 
 # The embedded model's: that it is whole is a test of the project, and planning starts at once.
 EMBEDDED_FINGERPRINT = "2782718483b99c85"
 _AGAIN = "fetch or export the whole model again"
+_WEIGHT = ".weight"
+_LAYER_DIMS = (2, 4)  # dimensions of the weight of a linear layer and of a convolution
 _SHOWN = 3  # names of tensors that one line lists
 _whole = {EMBEDDED_FINGERPRINT}
 
@@ -48,6 +51,39 @@ def weight_mistakes(folder: Path, hashes: Path, checked: Path) -> list[str]:
         _whole.add(name)
         remember(checked, [*known, name])
     return mistakes
+
+
+def target_mistakes(folder: Path, targets: str) -> list[str]:
+    """Return what is wrong with the modules that an adapter shall change, from headers alone.
+
+    Args:
+        folder: A folder without `config_mistakes`.
+        targets: `adapter.targets`: one of the family's named sets, or a regular expression that
+            whole names of the denoiser's modules must match.
+    """
+    kind = find_kind(folder)
+    denoiser = kind.weights[0]
+    known = kind.folder_rules.TARGETS[denoiser]
+    if targets in known:
+        return []
+    try:
+        pattern = re.compile(targets)
+    except re.error:  # said where the method's settings are checked
+        return []
+    wanted = f"adapter.targets: {targets!r}"
+    entries = _headers(folder / denoiser)[0]
+    weights = {name.removesuffix(_WEIGHT): entry.shape for name, entry in entries.items()}
+    layers = {name for name, shape in weights.items() if len(shape) in _LAYER_DIMS}
+    parts = [name.split(".") for name in entries]
+    modules = {".".join(part[:end]) for part in parts for end in range(1, len(part))}
+    matched = sorted(filter(pattern.fullmatch, modules))
+    if not matched:
+        names = ", ".join(known)
+        return [f"{wanted} matches no module of the {denoiser}; available by name: {names}"]
+    others = [name for name in matched if name not in layers]
+    if others:
+        return [f"{wanted} matches {_listed(others)}, which are no linear or convolution layers"]
+    return []
 
 
 def _headers(component: Path) -> tuple[Entries, list[str]]:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lab.core import roles
@@ -74,7 +75,7 @@ def _with_blocks(images: pd.DataFrame, size: int) -> pd.DataFrame:
     drawn = (images["role"] != roles.TRAINING) & (size > 0)
     blocks = images["generation_seed"].where(drawn) // max(size, 1)
     images.insert(list(images).index("generation_seed") + 1, _BLOCK, blocks.astype("Int64"))
-    return images.copy()  # in one piece: pandas warns of a table that grew by over a hundred columns
+    return images.copy()  # in one piece: pandas warns of tables that grew column by column
 
 
 def is_judged(images: pd.DataFrame, train_seeds: Collection[int]) -> pd.Series[bool]:
@@ -148,7 +149,7 @@ def _placebo_images(folder: SweepFolder, record: SweepRecord, runs: pd.DataFrame
     arms = _arms_by_label(record)
     pairs = zip(table["arm"], table["placebo"], strict=True)
     controlled = [same_others(arms[arm], arms[placebo]) for arm, placebo in pairs]
-    table = table[controlled]
+    table = table[np.array(controlled, dtype=bool)]  # also without a pair it keeps its columns
     return table.assign(path=_paths(folder, table), role=roles.PLACEBO)
 
 

@@ -9,7 +9,7 @@ from lab.core.settings import find_mistakes
 from lab.dataset import Dataset, dataset_mistakes
 from lab.experiment.schema import RunConfig
 from lab.method.kinds import method_mistakes
-from lab.model.check import config_mistakes, weight_mistakes
+from lab.model.check import config_mistakes, target_mistakes, weight_mistakes
 from lab.model.fingerprint import find_folder
 from lab.probe import PROBES
 from lab.probe.encoder_folder import SIMILARITY, encoder_mistakes
@@ -51,7 +51,10 @@ def _bucket_mistakes(config: RunConfig) -> list[str]:
 def model_mistakes(config: RunConfig) -> list[str]:
     """Return what is wrong with a run's base model that its folder says without its weights."""
     try:
-        return config_mistakes(find_folder(config.model)) if config.model.path else []
+        if not config.model.path:
+            return []
+        folder = find_folder(config.model)
+        return config_mistakes(folder) or target_mistakes(folder, config.adapter.targets)
     except LabError as error:
         return error.mistakes
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab.core import roles
 from lab.core.errors import LabError
 from lab.core.files import write_bytes
 from lab.core.identity import file_hash
@@ -20,6 +19,7 @@ from lab.launch.task import Outcome
 from lab.record.documents import SweepRecord
 from lab.record.sweep_folder import SweepFolder
 from lab.record.tables import DIVERSITY, VERDICTS
+from lab.results.means import SHOWN, means_moved
 from lab.results.pilot import why_pilot
 from lab.results.sweep import SweepResults, open_sweep
 from lab.sweep.controls import write_controls
@@ -222,11 +222,8 @@ def print_conclusion(folder: SweepFolder) -> None:
 
 
 def _print_means(sweep: SweepResults) -> None:
-    """Print the probes' means, where nothing was claimed."""
+    """Print what moved most, where nothing was claimed."""
     from lab.display.tables import print_table
 
-    shown = [name for name in sweep.probes if sweep.images[name].notna().any()]
-    drawn = sweep.judged_images[sweep.judged_images["role"] != roles.TRAINING]
-    means = drawn.groupby(["arm", "prompt_set"], sort=False)[shown].mean().reset_index()
-    title = "probe means by arm and prompt set"
-    print_table(means, ", ".join(filter(None, [title, why_pilot(sweep)])))
+    title = f"no claims; means of the {SHOWN} probes that arms move furthest from the base"
+    print_table(means_moved(sweep), ", ".join(filter(None, [title, why_pilot(sweep)])))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from lab.core import roles
 from lab.core.errors import LabError, raise_if
 from lab.core.project import PROJECT
-from lab.dataset import Dataset, resolve_dataset
+from lab.dataset import Dataset, find_dataset, resolve_dataset
 from lab.experiment.schema import RunConfig
 from lab.experiment.sweep import Run, Sweep
 from lab.launch.resident import ResidentBase
@@ -33,12 +33,13 @@ __all__ = ["BASE", "baseline_labels", "by_baseline", "damage", "plan_tasks", "pr
 BASE = "base"  # the label of the base model's images where all arms have the same
 
 
-def prepare(sweep: Sweep, resident: ResidentBase) -> list[PlannedRun]:
+def prepare(sweep: Sweep, resident: ResidentBase, say: Callable[[str], None]) -> list[PlannedRun]:
     """Build every dataset of a sweep and plan its runs.
 
     Args:
         sweep: The sweep.
         resident: Gives the base model that draws a placebo's images.
+        say: Told what is built or drawn, before it begins.
 
     Raises:
         LabError: With a line for each dataset that cannot be built; nothing is trained then.
@@ -47,11 +48,8 @@ def prepare(sweep: Sweep, resident: ResidentBase) -> list[PlannedRun]:
     mistakes: list[str] = []
     for run in sweep.runs:
         config = run.config
-        root = Places.of(config.paths).datasets
         try:
-            datasets.append(
-                resolve_dataset(config.dataset, config.model.resolution_px, root, project=PROJECT)
-            )
+            datasets.append(_dataset(run, say))
             mistakes += prior_mistakes(config, datasets[-1])
         except LabError as error:
             mistakes += error.mistakes
@@ -59,17 +57,30 @@ def prepare(sweep: Sweep, resident: ResidentBase) -> list[PlannedRun]:
     built = zip(sweep.runs, datasets, strict=True)
     raise_if(caption_mistakes((run.arm.label, run.config, dataset) for run, dataset in built))
     return [
-        plan_run(run, _training_set(run, dataset, resident))
+        plan_run(run, _training_set(run, dataset, resident, say))
         for run, dataset in zip(sweep.runs, datasets, strict=True)
     ]
 
 
-def _training_set(run: Run, original: Dataset, resident: ResidentBase) -> Dataset:
+def _dataset(run: Run, say: Callable[[str], None]) -> Dataset:
+    config, root = run.config, Places.of(run.config.paths).datasets
+    side = config.model.resolution_px
+    if find_dataset(config.dataset, side, root, project=PROJECT) is None:
+        say(f"building the dataset of {run.arm.label}")
+    return resolve_dataset(config.dataset, side, root, project=PROJECT)
+
+
+def _training_set(
+    run: Run, original: Dataset, resident: ResidentBase, say: Callable[[str], None]
+) -> Dataset:
     """Return what a run is trained on: its dataset, or the placebo of it."""
     config = run.config
     if config.role == roles.ARM:
         return original
-    return find_training_set(config) or _placebo(config, original, resident)
+    found = find_training_set(config)
+    if found is None:
+        say(f"drawing the training images of {run.arm.label} with the base model")
+    return found or _placebo(config, original, resident)
 
 
 def _placebo(config: RunConfig, original: Dataset, resident: ResidentBase) -> Dataset:

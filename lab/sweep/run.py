@@ -39,7 +39,7 @@ def run_sweep(sweep: Sweep, launcher: Launcher) -> list[Outcome]:
         LabError: If a dataset cannot be built or another sweep holds the folder; nothing has been
             written then.
     """
-    from lab.display.terminal import SweepDisplay
+    from lab.display.terminal import SweepDisplay, say
     from lab.sweep.conclude import conclude, print_conclusion
     from lab.tracking.live import LiveMirror
 
@@ -48,7 +48,7 @@ def run_sweep(sweep: Sweep, launcher: Launcher) -> list[Outcome]:
     with exclusive(folder):
         resident = ResidentBase()
         with watch.stage("datasets"):
-            planned = prepare(sweep, resident)
+            planned = prepare(sweep, resident, say)
         by_name = {run.name: run for run in planned}
         with SweepDisplay(sweep.name, list(by_name)) as display:
             for note in sweep_notes(sweep):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.core.errors import LabError
-from lab.experiment.schema import TrackingConfig
+from lab.experiment.schema import IS_STORE, TrackingConfig
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -69,13 +69,8 @@ def tracking_uri(config: TrackingConfig, runs: Path) -> str:
     if not uri:
         return f"{_SQLITE}{runs.resolve() / 'mlflow.db'}"
     name = "tracking.uri" if config.uri else "LAB_TRACKING_URI"
-    if "://" not in uri or uri.startswith("file:"):
-        raise LabError(
-            f"{name} must be the address of a server or database, such as "
-            f"http://localhost:5000 or sqlite:////folder/mlflow.db, got {uri!r}"
-        )
-    if uri.startswith(_SQLITE) and not Path(uri.removeprefix(_SQLITE)).is_absolute():
-        raise LabError(f"{name} must name an absolute path (sqlite:////folder/...), got {uri!r}")
+    if not IS_STORE.holds(uri):
+        raise LabError(f"{name} must be {IS_STORE.text}, got {uri!r}")
     return uri
 
 

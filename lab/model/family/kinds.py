@@ -21,7 +21,13 @@ __all__ = ["FAMILIES", "FamilyKind", "FolderRules", "find_kind"]
 
 
 class FolderRules(Protocol):
-    """What a family's folders must hold, said by a module."""
+    """What a family's folders must hold, said by a module.
+
+    Attributes:
+        TARGETS: For each part, named sets of its modules (see `Family.targets`).
+    """
+
+    TARGETS: dict[str, dict[str, str]]
 
     @staticmethod
     def config_mistakes(folder: Path) -> list[str]:

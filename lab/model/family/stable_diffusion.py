@@ -12,27 +12,11 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from lab.core.errors import LabError
 from lab.model.conditioning import Conditioning
+from lab.model.family.stable_diffusion_folder import TARGETS
 from lab.model.noise import VariancePreserving
 from lab.model.weights import variant
 
-__all__ = ["TARGETS", "StableDiffusion"]
-
-_PROJECTIONS = r"to_(q|k|v|out\.0)"
-_LINEAR = rf"attn[12]\.{_PROJECTIONS}|ff\.net\.0\.proj|ff\.net\.2|proj_in|proj_out"
-
-TARGETS = {
-    "unet": {
-        # The projections of self- and cross-attention: the usual LoRA of Stable Diffusion.
-        "attention": rf".*attn[12]\.{_PROJECTIONS}",
-        "self_attention": rf".*attn1\.{_PROJECTIONS}",
-        "cross_attention": rf".*attn2\.{_PROJECTIONS}",
-        # Every linear layer of the transformer blocks.
-        "transformer": rf".*({_LINEAR})",
-        # ... and the convolutions of the residual blocks and samplers ("LoCon", LyCORIS).
-        "all": rf".*({_LINEAR}|conv1|conv2|conv_shortcut|samplers\.0\.conv)",
-    },
-    "text_encoder": {"attention": r".*self_attn\.(q_proj|k_proj|v_proj|out_proj)"},
-}
+__all__ = ["StableDiffusion"]
 
 
 class StableDiffusion:

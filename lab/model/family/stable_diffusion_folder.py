@@ -15,7 +15,7 @@ from lab.model.tokens import load_tokenizer
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["config_mistakes", "current_name", "expected_shapes", "text_window"]
+__all__ = ["TARGETS", "config_mistakes", "current_name", "expected_shapes", "text_window"]
 
 # Schedulers of discrete diffusion with a variance that is preserved: any of them gives the noise
 # schedule, whichever sampler it is.
@@ -28,6 +28,23 @@ SCHEDULERS = (
 PREDICTIONS = ("epsilon", "v_prediction")
 # What a UNet may be told beside time and text; the lab tells it neither.
 _EXTRAS = ("class_embed_type", "num_class_embeds", "addition_embed_type", "encoder_hid_dim_type")
+
+_PROJECTIONS = r"to_(q|k|v|out\.0)"
+_LINEAR = rf"attn[12]\.{_PROJECTIONS}|ff\.net\.0\.proj|ff\.net\.2|proj_in|proj_out"
+
+TARGETS = {
+    "unet": {
+        # The projections of self- and cross-attention: the usual LoRA of Stable Diffusion.
+        "attention": rf".*attn[12]\.{_PROJECTIONS}",
+        "self_attention": rf".*attn1\.{_PROJECTIONS}",
+        "cross_attention": rf".*attn2\.{_PROJECTIONS}",
+        # Every linear layer of the transformer blocks.
+        "transformer": rf".*({_LINEAR})",
+        # ... and the convolutions of the residual blocks and samplers ("LoCon", LyCORIS).
+        "all": rf".*({_LINEAR}|conv1|conv2|conv_shortcut|samplers\.0\.conv)",
+    },
+    "text_encoder": {"attention": r".*self_attn\.(q_proj|k_proj|v_proj|out_proj)"},
+}
 
 
 def config_mistakes(folder: Path) -> list[str]:
