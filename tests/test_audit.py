@@ -25,6 +25,8 @@ def verdicts(truth, root, number=2):
         (Truth("leaked", 0.9, placebo=0.0), {"LEAKED"}),
         (Truth("leaked", 0.9, placebo=0.9), {"INCONCLUSIVE"}),
         (Truth("leaked", 0.9, noise="counts"), {"LEAKED"}),
+        (Truth(index=0.9, num_arms=2, own_noises=True), {"LEARNED"}),
+        (Truth("leaked", 0.9, num_train=5, own_noises=True, looks=True), {"LEAKED"}),
     ],
 )
 def test_what_is_planted_in_run_folders_comes_out_as_the_verdict(truth, expected, tmp_path):

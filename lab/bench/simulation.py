@@ -19,7 +19,7 @@ from lab.core import roles
 from lab.experiment.arms import Arm
 from lab.experiment.claim import ClaimConfig
 from lab.experiment.schema import RunConfig
-from lab.judge import judge
+from lab.judge import judge, judge_over_looks
 from lab.record.documents import About, Checks, Done, RunEntry, SweepRecord
 from lab.record.places import Places
 from lab.record.sweep_folder import SweepFolder
@@ -55,6 +55,8 @@ class Truth:
         base_rate: With `counts`, how often the base model's pictures have it.
         unread: Share of pictures that cannot be read, in the arms and in the base alike.
         weights: Adapter weights, at all of which the index is the same.
+        own_noises: Whether each training seed reads noises of its own, the same in every arm.
+        looks: Whether the experiment is judged at each look that its training seeds reach.
     """
 
     kind: str = "learned"
@@ -67,6 +69,18 @@ class Truth:
     base_rate: float = 0.05
     unread: float = 0.0
     weights: tuple[float, ...] = field(default=(1.0,))
+    own_noises: bool = False
+    looks: bool = False
+
+    @property
+    def num_noises(self) -> int:
+        """Noises of all training seeds."""
+        return NUM_GENERATION * (self.num_train if self.own_noises else 1)
+
+    def noises(self, seed: int) -> slice:
+        """Return which noises a training seed reads."""
+        first = seed * NUM_GENERATION if self.own_noises else 0
+        return slice(first, first + NUM_GENERATION)
 
     @property
     def probes(self) -> tuple[str, ...]:
@@ -101,8 +115,9 @@ def judged(
     rows = sweep.measurements
     names = rows["probe"].str.split("@", expand=True)
     rows = rows.assign(probe=names[0], experiment=names[1])
+    judge_all = judge_over_looks if truth.looks else judge
     for _, own in rows.groupby("experiment"):
-        yield judge(own.drop(columns="experiment"), truth.claims, checks=sweep.checks)
+        yield judge_all(own.drop(columns="experiment"), truth.claims, checks=sweep.checks)
 
 
 class _Writer:
@@ -114,7 +129,7 @@ class _Writer:
             Arm(f"arm{k}", {"adapter.rank": k + 1}, name=f"arm{k}") for k in range(truth.num_arms)
         ]
         # By column and generation seed: what is common to all pictures from one noise.
-        self.shared = self._effect((len(self.columns), NUM_GENERATION))
+        self.shared = self._effect((len(self.columns), truth.num_noises))
         self.base = self._base()
 
     def write(self) -> None:
@@ -132,6 +147,7 @@ class _Writer:
             runs=runs,
             prompts={"trigger": [_PROMPT]},
             claims={name: asdict(claim) for name, claim in truth.claims.items()},
+            noises_per_seed=NUM_GENERATION if truth.own_noises else 0,
         ).write(self.folder.path)
         self._write_controls([run for run in runs if run.arm == "placebo"])
 
@@ -154,8 +170,9 @@ class _Writer:
         index = self.truth.index if arm.role == roles.ARM else self.truth.placebo or 0.0
         weights = self.truth.weights if arm.role == roles.ARM else (1.0,)
         of_seed = self._effect((len(self.columns), 1))
+        noises = self.truth.noises(seed)
         drawn = [
-            self._images("trigger", _PROMPT, weight, self._adapter(index, of_seed))
+            self._images(weight, self._adapter(index, of_seed, noises), noises)
             for weight in weights
         ]
         IMAGES.write_frame(output.path, pd.concat(drawn))
@@ -165,12 +182,12 @@ class _Writer:
         )
 
     def _write_controls(self, placebos: list[RunEntry]) -> None:
-        base = self._images("trigger", _PROMPT, 0, self._unread(self.base)).assign(
-            role=roles.BASE, claim=""
+        every = slice(0, self.truth.num_noises)
+        base = self._images(0, self._unread(self.base), every).assign(role=roles.BASE, claim="")
+        asked = self._images(0, self._ceiling(), every).assign(
+            role=roles.CEILING, claim="ceiling", prompt_set="ceiling", prompt=_OUTRIGHT
         )
-        asked = self._images("ceiling", _OUTRIGHT, 0, self._ceiling()).assign(
-            role=roles.CEILING, claim="ceiling"
-        )
+        asked["file"] = "asked-" + asked["file"]
         known = {"dataset_hash": _DATASET, "baseline": _BASELINE}
         BASE_IMAGES.write_frame(self.folder.path, pd.concat([base, asked]).assign(**known))
         trained = pd.DataFrame(
@@ -187,13 +204,12 @@ class _Writer:
         if tables:
             PLACEBO_IMAGES.write_frame(self.folder.path, pd.concat(tables))
 
-    def _images(
-        self, prompt_set: str, prompt: str, weight: float, values: np.ndarray
-    ) -> pd.DataFrame:
+    def _images(self, weight: float, values: np.ndarray, noises: slice) -> pd.DataFrame:
+        seeds = range(self.truth.num_noises)[noises]
         facts = {
-            "prompt_set": prompt_set, "prompt": prompt, "generation_seed": range(NUM_GENERATION),
+            "prompt_set": "trigger", "prompt": _PROMPT, "generation_seed": seeds,
             "weight": weight, "step": RunConfig().train.num_steps if weight else 0,
-            "file": [f"{prompt_set}-{weight:g}-{seed}.png" for seed in range(NUM_GENERATION)],
+            "file": [f"trigger-{weight:g}-{seed}.png" for seed in seeds],
         }  # fmt: skip
         return pd.DataFrame({**facts, **dict(zip(self.columns, values, strict=True))})
 
@@ -202,26 +218,29 @@ class _Writer:
         return 1.0 if self.truth.noise == "counts" else _TRAINING
 
     def _base(self) -> np.ndarray:
-        shape = (len(self.columns), NUM_GENERATION)
         if self.truth.noise != "counts":
-            return _BASE + _BASE_SD * self.rng.normal(size=shape)
-        return self._count(self.truth.base_rate, self._effect((len(self.columns), 1)))
+            return _BASE + _BASE_SD * self.rng.normal(size=self.shared.shape)
+        of_seed = self._effect((len(self.columns), 1))
+        return self._count(self.truth.base_rate, self._latent(of_seed, slice(None)))
 
-    def _adapter(self, index: float, of_seed: np.ndarray) -> np.ndarray:
+    def _adapter(self, index: float, of_seed: np.ndarray, noises: slice) -> np.ndarray:
         """Return one training seed's pictures: by column and generation seed."""
+        noise = self._latent(of_seed, noises)
         if self.truth.noise == "counts":
             rate = self.truth.base_rate + index * (1 - self.truth.base_rate)
-            return self._unread(self._count(rate, of_seed))
-        roots = np.sqrt(COMPONENTS)
-        rest = self._effect(self.shared.shape)
-        noise = roots[0] * of_seed + roots[1] * self.shared + roots[2] * rest
-        return self._unread(self.base + (_TRAINING - _BASE) * (index + SD * noise))
+            return self._unread(self._count(rate, noise))
+        base = self.base[:, noises]
+        return self._unread(base + (_TRAINING - _BASE) * (index + SD * noise))
 
-    def _count(self, rate: float, of_seed: np.ndarray) -> np.ndarray:
-        """Return yes or no with a rate, of pictures that are alike by both kinds of seeds."""
-        roots = np.sqrt(COMPONENTS)
-        rest = self._effect(self.shared.shape)
-        latent = roots[0] * of_seed + roots[1] * self.shared + roots[2] * rest
+    def _latent(self, of_seed: np.ndarray, noises: slice) -> np.ndarray:
+        """Return what makes pictures alike by both kinds of seeds, with variance 1."""
+        roots, shared = np.sqrt(COMPONENTS), self.shared[:, noises]
+        rest = self._effect(shared.shape)
+        return roots[0] * of_seed + roots[1] * shared + roots[2] * rest
+
+    @staticmethod
+    def _count(rate: float, latent: np.ndarray) -> np.ndarray:
+        """Return yes or no with a rate."""
         return (latent < stats.norm.ppf(rate)).astype(float)
 
     def _ceiling(self) -> np.ndarray:
