@@ -61,7 +61,7 @@ LIBRARIES = {
             (
                 *_MODEL_ROOMS,
                 "lab.probe.bank", "lab.probe.binding", "lab.probe.drift", "lab.probe.encoder",
-                "lab.probe.noun_classifier",
+                "lab.probe.noun_classifier", "lab.probe.threads",
                 "lab.run.execute", "lab.run.instruments", "lab.run.training",
             ),
         ),

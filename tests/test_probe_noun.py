@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from lab.core.pixels import read_pixels
@@ -148,3 +149,18 @@ def test_every_class_can_be_drawn_and_everything_else_is_none_of_them(
     assert draw_class(disc_artwork, "imp", array_generator(3, "dataset")).shape == (64, 64, 3)
     assert np.median(dark[:12]) > 0.15
     assert np.median(dark[12:]) < 0.1
+
+
+def test_readings_do_not_depend_on_the_number_of_threads():
+    """A sweep that trained has one thread, one that only measures has as many as there are."""
+    images = np.random.default_rng(0).integers(0, 256, (64, 64, 64, 3), dtype=np.uint8)
+    before = torch.get_num_threads()
+    try:
+        found = []
+        for number in (1, 2):
+            torch.set_num_threads(number)
+            found.append(measure(images, names=NAMES))
+            assert torch.get_num_threads() == number
+    finally:
+        torch.set_num_threads(before)
+    assert found[0].equals(found[1])

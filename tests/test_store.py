@@ -10,6 +10,7 @@ from lab.core.files import (
     UnreadableError,
     link_file,
     read_json,
+    remove_leftovers,
     write_bytes,
     write_json,
     write_rows,
@@ -118,6 +119,15 @@ def test_what_a_killed_process_left_is_removed_when_the_folder_is_locked(tmp_pat
         assert not left.exists()
         assert own.exists()
         assert foreign.exists()
+
+
+def test_what_was_left_where_no_sweep_is_alone_is_removed_when_it_is_old(tmp_path):
+    assert run_python(KILLED_WHILE_WRITING, tmp_path / "w0" / "0000.png").returncode == -9
+    [left] = tmp_path.rglob("*.tmp")
+    assert remove_leftovers(tmp_path, older_than_s=3600) == []
+    os.utime(left, (0, 0))
+    assert remove_leftovers(tmp_path, older_than_s=3600) == [left]
+    assert not left.exists()
 
 
 ENTER = (

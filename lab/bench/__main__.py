@@ -99,7 +99,8 @@ def main(overrides: Sequence[str]) -> None:
     Args:
         overrides: Hydra overrides, such as `model=path model.path=FOLDER`.
     """
-    config = compose_run([*overrides, f"train.num_steps={STEPS}"])
+    config = compose_run(overrides)
+    config.train.num_steps = STEPS
     with tempfile.TemporaryDirectory() as cache:
         folder = find_folder(config.model)
         if is_small(folder):

@@ -11,6 +11,7 @@ import csv
 import json
 import os
 import re
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import get_ident
@@ -87,16 +88,22 @@ def is_running(process: int) -> bool:
     return True
 
 
-def remove_leftovers(folder: Path) -> list[Path]:
+def remove_leftovers(folder: Path, older_than_s: float = 0) -> list[Path]:
     """Remove the unfinished files of killed processes below `folder`; return what was removed.
 
-    Only for a folder that is locked: a process of another machine is not known to this one, and
-    its unfinished files would look like those of a dead process.
+    A process of another machine is not known to this one, and its unfinished files look like those
+    of a dead process: where the folder is not locked, only old ones may be removed.
+
+    Args:
+        folder: A folder that is locked, or one that several sweeps share.
+        older_than_s: Seconds since they were last written.
     """
     removed = []
     for path in folder.rglob(".*.tmp"):
         match = _TEMPORARY.fullmatch(path.name)
-        if match and path.is_file() and not is_running(int(match[1])):
+        if not match or not path.is_file() or is_running(int(match[1])):
+            continue
+        if time.time() - path.stat().st_mtime >= older_than_s:
             path.unlink(missing_ok=True)
             removed.append(path)
     return removed

@@ -17,6 +17,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 from lab.core.errors import LabError, raise_if
 from lab.probe.encoder_folder import ENCODER_PROBES, encoder_mistakes
 from lab.probe.reference import Reference
+from lab.probe.threads import one_thread
 
 __all__ = ["Encoder", "load_encoder", "measure_encoder"]
 
@@ -56,6 +57,7 @@ class Encoder:
         """Whether it is a whole CLIP model."""
         return hasattr(self.model, "get_text_features")
 
+    @one_thread()
     @torch.no_grad()
     def image_features(self, images: np.ndarray) -> np.ndarray:
         """Return unit features, shape `(N, D)`, of images `(N, H, W, 3)`, uint8."""
@@ -69,6 +71,7 @@ class Encoder:
             features.append(_pooled(output))
         return _unit(torch.cat(features))
 
+    @one_thread()
     @torch.no_grad()
     def text_features(self, texts: Sequence[str]) -> np.ndarray:
         """Return unit features, shape `(N, D)`, of texts; only CLIP has them."""

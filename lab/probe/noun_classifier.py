@@ -15,6 +15,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from lab.probe.threads import one_thread
+
 __all__ = ["SIDE_PX", "NounClassifier", "load_classifier", "to_pixels"]
 
 SIDE_PX = 64
@@ -41,6 +43,7 @@ class NounClassifier(nn.Module):
         """Return logits `(N, len(classes))` of pixels `(N, 3, 64, 64)` in [-1, 1]."""
         return self.head(self.features(pixels).flatten(1))
 
+    @one_thread()
     @torch.no_grad()
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Return probabilities `(N, len(classes))` of images `(N, 64, 64, 3)` uint8."""

@@ -28,6 +28,7 @@ class Places:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.cache = root / "_cache"
+        self.base_models = root / "_base"
         self.datasets = root / "_datasets"
         self.fingerprints = self.cache / "fingerprints.json"
         self.checked_models = self.cache / "checked_models.json"
@@ -43,4 +44,4 @@ class Places:
 
     def base(self, fingerprint: str) -> Path:
         """Return where the images that a base model itself draws lie."""
-        return self.root / "_base" / fingerprint
+        return self.base_models / fingerprint

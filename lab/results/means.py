@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lab.core import roles
+from lab.results.read import collect
 from lab.results.sweep import SweepResults
 
 __all__ = ["SHOWN", "furthest", "means_moved"]
@@ -16,11 +17,11 @@ SHOWN = 8  # probes of each prompt set
 
 
 def means_moved(sweep: SweepResults) -> pd.DataFrame:
-    """Return `furthest` of every prompt set of a sweep, below each other."""
+    """Return `furthest` of every prompt set of a sweep, below each other; empty without images."""
     images = sweep.judged_images
     drawn = images[images["role"].isin([*roles.RUN_ROLES, roles.BASE])]
     sets = [group for _, group in drawn.groupby("prompt_set", sort=False)]
-    return pd.concat([furthest(group, sweep.probes, SHOWN) for group in sets], ignore_index=True)
+    return collect(furthest(group, sweep.probes, SHOWN) for group in sets)
 
 
 def furthest(images: pd.DataFrame, probes: Sequence[str], number: int) -> pd.DataFrame:

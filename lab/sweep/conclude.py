@@ -226,4 +226,6 @@ def _print_means(sweep: SweepResults) -> None:
     from lab.display.tables import print_table
 
     title = f"no claims; means of the {SHOWN} probes that arms move furthest from the base"
-    print_table(means_moved(sweep), ", ".join(filter(None, [title, why_pilot(sweep)])))
+    means = means_moved(sweep)
+    if not means.empty:
+        print_table(means, ", ".join(filter(None, [title, why_pilot(sweep)])))

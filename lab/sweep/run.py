@@ -10,6 +10,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 
+from lab.core.files import remove_leftovers
 from lab.core.lock import exclusive
 from lab.display.pace import Stopwatch
 from lab.experiment.sweep import Sweep
@@ -22,6 +23,8 @@ from lab.sweep.notes import sweep_notes
 from lab.sweep.prepare import baseline_labels, damage, plan_tasks, prepare
 
 __all__ = ["run_sweep"]
+
+_DAY_S = 86_400  # longer than any file takes to be written
 
 
 def run_sweep(sweep: Sweep, launcher: Launcher) -> list[Outcome]:
@@ -46,6 +49,8 @@ def run_sweep(sweep: Sweep, launcher: Launcher) -> list[Outcome]:
     places, watch, began = Places.of(sweep.paths), Stopwatch(), time.time()
     folder = places.experiment(sweep.name)
     with exclusive(folder):
+        for shared in (places.base_models, places.cache):
+            remove_leftovers(shared, older_than_s=_DAY_S)
         resident = ResidentBase()
         with watch.stage("datasets"):
             planned = prepare(sweep, resident, say)
