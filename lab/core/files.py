@@ -13,6 +13,7 @@ import os
 import re
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "DAY_S",
     "UnreadableError",
     "is_running",
     "link_file",
@@ -35,6 +37,8 @@ __all__ = [
 ]
 
 
+# No file takes so long to be written: what is older was left by a killed process.
+DAY_S = 24 * 60 * 60
 _RESTORE = "; restore it, or remove it to have it made again"
 _TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp")
 
@@ -103,9 +107,10 @@ def remove_leftovers(folder: Path, older_than_s: float = 0) -> list[Path]:
         match = _TEMPORARY.fullmatch(path.name)
         if not match or not path.is_file() or is_running(int(match[1])):
             continue
-        if time.time() - path.stat().st_mtime >= older_than_s:
-            path.unlink(missing_ok=True)
-            removed.append(path)
+        with suppress(FileNotFoundError):  # whoever shares the folder renamed it just now
+            if time.time() - path.stat().st_mtime >= older_than_s:
+                path.unlink()
+                removed.append(path)
     return removed
 
 

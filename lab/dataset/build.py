@@ -20,6 +20,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from lab.core.errors import LabError, raise_if
+from lab.core.files import DAY_S
 from lab.core.identity import ID_LENGTH, array_hash, canonical_json
 from lab.dataset.card import card_text
 from lab.dataset.contact_sheet import draw_contact_sheet
@@ -46,7 +47,6 @@ PARALLEL_FROM = 256
 # What is called so and is older than a day was left by a build that was killed.
 _TEMPORARY = ".building-"
 _LEFTOVERS = (f"{_TEMPORARY}*", "recipes/tmp*", "recipes/.*.tmp")
-_DAY_SECONDS = 24 * 60 * 60
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def _temporary_folder(root: Path) -> Iterator[Path]:
     for left in (path for pattern in _LEFTOVERS for path in root.glob(pattern)):
         # Another process may finish and rename its folder just now.
         with suppress(FileNotFoundError):
-            if left.stat().st_mtime < time.time() - _DAY_SECONDS:
+            if left.stat().st_mtime < time.time() - DAY_S:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
     folder = root / f"{_TEMPORARY}{uuid.uuid4().hex}"
     folder.mkdir()

@@ -155,7 +155,12 @@ def make_dataset(planned: PlannedSet, config: DatasetConfig, root: Path) -> Data
 
 
 def resolve_dataset(
-    config: DatasetConfig, resolution_px: int, root: Path, *, project: Path
+    config: DatasetConfig,
+    resolution_px: int,
+    root: Path,
+    *,
+    project: Path,
+    building: Callable[[], None] = lambda: None,
 ) -> Dataset:
     """Return the dataset, and build it when it is missing.
 
@@ -164,6 +169,7 @@ def resolve_dataset(
         resolution_px: Side of its images.
         root: Where built datasets lie: `root/<content hash>/`.
         project: Relative folders start here.
+        building: Called before it is built.
 
     Raises:
         LabError: With a line for each setting, file and image that is wrong, or for each file of
@@ -173,6 +179,7 @@ def resolve_dataset(
     if found is not None:
         raise_if(changed_files(found))
         return found
+    building()
     return make_dataset(_plan(config, resolution_px, project), config, root)
 
 

@@ -29,6 +29,7 @@ from lab.experiment.question import ExperimentConfig
 
 __all__ = [
     "IS_STORE",
+    "SQLITE",
     "AdapterConfig",
     "DatasetConfig",
     "ModelConfig",
@@ -46,13 +47,13 @@ __all__ = [
 _SEEDS = between(0, 2**32 - 1)
 # Schemes of the stores that MLflow knows; a database may name its driver: postgresql+psycopg.
 _STORES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
-_SQLITE = "sqlite:///"
+SQLITE = "sqlite:///"
 
 
 def _is_store(uri: str) -> bool:
     """Say whether MLflow can keep runs at an address; a database's file has an absolute path."""
     scheme, mark, _ = uri.partition("://")
-    absolute = not uri.startswith(_SQLITE) or Path(uri.removeprefix(_SQLITE)).is_absolute()
+    absolute = not uri.startswith(SQLITE) or Path(uri.removeprefix(SQLITE)).is_absolute()
     return bool(mark) and scheme.split("+")[0] in _STORES and absolute
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from lab.core import roles
 from lab.core.errors import LabError, raise_if
 from lab.core.project import PROJECT
-from lab.dataset import Dataset, find_dataset, resolve_dataset
+from lab.dataset import Dataset, resolve_dataset
 from lab.experiment.schema import RunConfig
 from lab.experiment.sweep import Run, Sweep
 from lab.launch.resident import ResidentBase
@@ -63,11 +63,14 @@ def prepare(sweep: Sweep, resident: ResidentBase, say: Callable[[str], None]) ->
 
 
 def _dataset(run: Run, say: Callable[[str], None]) -> Dataset:
-    config, root = run.config, Places.of(run.config.paths).datasets
-    side = config.model.resolution_px
-    if find_dataset(config.dataset, side, root, project=PROJECT) is None:
-        say(f"building the dataset of {run.arm.label}")
-    return resolve_dataset(config.dataset, side, root, project=PROJECT)
+    config = run.config
+    return resolve_dataset(
+        config.dataset,
+        config.model.resolution_px,
+        Places.of(config.paths).datasets,
+        project=PROJECT,
+        building=lambda: say(f"building the dataset of {run.arm.label}"),
+    )
 
 
 def _training_set(

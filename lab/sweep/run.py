@@ -10,7 +10,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 
-from lab.core.files import remove_leftovers
+from lab.core.files import DAY_S, remove_leftovers
 from lab.core.lock import exclusive
 from lab.display.pace import Stopwatch
 from lab.experiment.sweep import Sweep
@@ -23,8 +23,6 @@ from lab.sweep.notes import sweep_notes
 from lab.sweep.prepare import baseline_labels, damage, plan_tasks, prepare
 
 __all__ = ["run_sweep"]
-
-_DAY_S = 86_400  # longer than any file takes to be written
 
 
 def run_sweep(sweep: Sweep, launcher: Launcher) -> list[Outcome]:
@@ -50,7 +48,7 @@ def run_sweep(sweep: Sweep, launcher: Launcher) -> list[Outcome]:
     folder = places.experiment(sweep.name)
     with exclusive(folder):
         for shared in (places.base_models, places.cache):
-            remove_leftovers(shared, older_than_s=_DAY_S)
+            remove_leftovers(shared, older_than_s=DAY_S)
         resident = ResidentBase()
         with watch.stage("datasets"):
             planned = prepare(sweep, resident, say)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.core.errors import LabError
-from lab.experiment.schema import IS_STORE, TrackingConfig
+from lab.experiment.schema import IS_STORE, SQLITE, TrackingConfig
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -32,7 +32,6 @@ __all__ = [
     "tracking_uri",
 ]
 
-_SQLITE = "sqlite:///"
 # A server that is down shall cost seconds, not MLflow's four minutes of retries; and MLflow
 # neither phones home nor prints over the live table.
 ENVIRONMENT = {
@@ -67,7 +66,7 @@ def tracking_uri(config: TrackingConfig, runs: Path) -> str:
     """
     uri = config.uri or os.environ.get("LAB_TRACKING_URI", "")
     if not uri:
-        return f"{_SQLITE}{runs.resolve() / 'mlflow.db'}"
+        return f"{SQLITE}{runs.resolve() / 'mlflow.db'}"
     name = "tracking.uri" if config.uri else "LAB_TRACKING_URI"
     if not IS_STORE.holds(uri):
         raise LabError(f"{name} must be {IS_STORE.text}, got {uri!r}")
@@ -100,7 +99,7 @@ def prepare_store(uri: str) -> None:
         unfinished = path.with_name(f".{path.name}.unfinished")
         unfinished.unlink(missing_ok=True)  # of a process that was killed here
         # -P: the project's folder `datasets/` must not be importable.
-        command = [sys.executable, "-P", "-m", "mlflow", "db", "upgrade", f"{_SQLITE}{unfinished}"]
+        command = [sys.executable, "-P", "-m", "mlflow", "db", "upgrade", f"{SQLITE}{unfinished}"]
         subprocess.run(
             command, check=True, capture_output=True, text=True, env=os.environ | ENVIRONMENT
         )
@@ -180,7 +179,7 @@ def _without_password(sentence: str) -> str:
 
 
 def _database(uri: str) -> Path | None:
-    return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
+    return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
 
 
 @contextmanager
