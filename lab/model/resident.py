@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -185,6 +186,8 @@ def load_base(folder: Path, fingerprint: str, cache: Path, precision: str) -> Ba
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    # Read when CUDA starts: without it torch refuses a matrix product of deterministic algorithms.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
     # Only code that reads memory it never wrote would need this, at a pass over every new tensor.
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010
