@@ -15,7 +15,7 @@ from lab.experiment.sweep import Run
 from lab.launch.resident import ResidentBase
 from lab.launch.task import Outcome, Task
 from lab.record.documents import Failure
-from lab.run.base_images import base_images_there, draw_base_images
+from lab.run.base_images import blocks_to_draw, draw_base_images
 from lab.run.spec import PlannedRun, find_training_set, plan_run
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _draw_base(task: Task, resident: ResidentBase, progress: Progress) -> Outcom
     """Draw base-model images. Those that fail have no folder of their own to say why."""
     try:
         base = resident.get(task.runs[0].config)
-        draw_base_images(_planned(task.runs), base, task.base, progress)
+        draw_base_images(_planned(task.runs), base, task.block, task.base, progress)
     except Exception as error:
         return Outcome(task.base, "FAILED", first_line(error))
     return Outcome(task.base, "DONE")
@@ -106,7 +106,7 @@ def lost(task: Task, names: Sequence[str], reason: str) -> Iterator[Outcome]:
     for name in names:
         planned = _planned([run for run in task.runs if task.base or run.name == name])
         statuses = {run.status for run in planned}
-        if base_images_there(planned) if task.base else statuses == {"DONE"}:
+        if task.block not in blocks_to_draw(planned) if task.base else statuses == {"DONE"}:
             yield Outcome(name, "DONE")
             continue
         if not task.base and "FAILED" not in statuses:  # what the process itself noted stays

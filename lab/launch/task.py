@@ -29,10 +29,12 @@ class Task:
             drawn and measured one after the other. With `base` the first one says whose
             base-model images are drawn.
         base: The name of base-model images to draw; empty for runs.
+        block: With `base`, the block of noises they are drawn from.
     """
 
     runs: tuple[Run, ...]
     base: str = ""
+    block: int = 0
 
     @property
     def names(self) -> list[str]:

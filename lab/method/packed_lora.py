@@ -38,6 +38,7 @@ from lab.method.packed_pass import (
     SplitRows,
     StackedLinear,
     computed_otherwise,
+    random_state,
     run_by_run,
 )
 from lab.model.conditioning import Conditioning
@@ -218,7 +219,7 @@ class PackedLora(Pack):
 
     def seed_dropout(self, index: int) -> None:
         """Let the dropout of a run go on from where torch's global generator stands."""
-        self._current.streams[index] = torch.get_rng_state()
+        self._current.streams[index] = random_state()
 
     def separate(self, batches: Mapping[int, Batch]) -> int:
         """Find the frozen layers that round otherwise in a pass of several runs.

@@ -10,7 +10,15 @@ from typing import Any
 
 import torch
 
-__all__ = ["Pass", "Rows", "SplitRows", "StackedLinear", "computed_otherwise", "run_by_run"]
+__all__ = [
+    "Pass",
+    "Rows",
+    "SplitRows",
+    "StackedLinear",
+    "computed_otherwise",
+    "random_state",
+    "run_by_run",
+]
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,7 @@ class Pass:
     """
 
     rows: list[Rows] = field(default_factory=list)
-    streams: dict[int, torch.Tensor] = field(default_factory=dict)
+    streams: dict[int, RandomState] = field(default_factory=dict)
     stacked: bool = True
 
     @property
@@ -56,10 +64,29 @@ class Pass:
 
     @contextmanager
     def drawing(self, index: int) -> Iterator[None]:
-        """Let torch's global generator be a run's own."""
-        torch.set_rng_state(self.streams[index])
+        """Let torch's global generators be a run's own."""
+        set_random_state(self.streams[index])
         yield
-        self.streams[index] = torch.get_rng_state()
+        self.streams[index] = random_state()
+
+
+RandomState = tuple[torch.Tensor, torch.Tensor | None]
+
+
+def random_state() -> RandomState:
+    """Return where torch's global generators stand: the CPU's, and the accelerator's in use."""
+    on_device = None
+    if torch.accelerator.is_available():
+        on_device = torch.get_device_module().get_rng_state()
+    return torch.get_rng_state(), on_device
+
+
+def set_random_state(state: RandomState) -> None:
+    """Let torch's global generators go on from where they stood."""
+    on_cpu, on_device = state
+    torch.set_rng_state(on_cpu)
+    if on_device is not None:
+        torch.get_device_module().set_rng_state(on_device)
 
 
 class StackedLinear(torch.autograd.Function):

@@ -14,7 +14,7 @@ from lab.launch.resident import ResidentBase
 from lab.launch.task import Task
 from lab.record.pictures import was_changed
 from lab.record.places import Places
-from lab.run.base_images import base_images_there, baseline_requests
+from lab.run.base_images import baseline_requests, blocks_to_draw
 from lab.run.mistakes import prior_mistakes
 from lab.run.placebo import PLACEBO_PURPOSE, draw_placebo
 from lab.run.spec import (
@@ -137,15 +137,21 @@ def plan_tasks(planned: Sequence[PlannedRun], labels: dict[str, str]) -> list[Ta
     """
     groups = by_baseline(planned)
     tasks = [
-        Task(_each_block(groups[baseline]), base=name.replace(BASE, "base model", 1))
+        Task(_each_block(groups[baseline]), _base_name(name, block), block)
         for baseline, name in labels.items()
-        if not base_images_there(groups[baseline])
+        for block in blocks_to_draw(groups[baseline])
     ]
     trained: dict[str, list[Run]] = {}
     for run in planned:
         if run.status != "DONE":
             trained.setdefault(run.run_id, []).append(run.run)
     return tasks + [Task(tuple(runs)) for runs in trained.values()]
+
+
+def _base_name(label: str, block: int) -> str:
+    """Return what the display calls a baseline's images from one block of noises."""
+    name = label.replace(BASE, "base model", 1)
+    return f"{name} · noises {block}" if block else name
 
 
 def _each_block(runs: Sequence[PlannedRun]) -> tuple[Run, ...]:

@@ -1,11 +1,12 @@
 """Training several runs together: one pass of the frozen base model for the samples of all.
 
 Every run keeps what it has alone: random streams, order, losses, optimiser, schedule, checkpoint,
-log. What is shared is the pass. A run's bits are those of the run alone, whoever is beside it:
-each group of runs first computes one step both ways. Frozen layers that round otherwise where more
-rows are beside a run's own are computed run by run from then on; where losses and gradients still
-differ in a bit, or where memory does not suffice, the group is halved.
-So nothing of a pack enters a run's identity, and a pack can be left and joined at any step.
+log. What is shared is the pass. On the CPU a run's bits are those of the run alone, whoever is
+beside it: each group of runs first computes one step both ways. Frozen layers that round otherwise
+where more rows are beside a run's own are computed run by run from then on; where losses and
+gradients still differ in a bit, or where memory does not suffice, the group is halved.
+So nothing of a pack enters a run's identity, and a pack can be left and joined at any step. On an
+accelerator the two ways agree up to rounding (`lab.train.agreement`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import torch
 
 from lab.method.denoising import Batch
 from lab.method.pack import Pack
+from lab.train.agreement import agree, bits_are_kept
 from lab.train.loop import Training, TrainResult, accumulate, mean_loss, parts_of, training_mode
 from lab.train.task import TrainingTask, Watch
 
@@ -214,7 +216,7 @@ class _Passes:
         Which kernel computes what depends on shapes and not on values, so one step tells.
 
         Raises:
-            UnequalError: If a loss or a gradient differs in any bit.
+            UnequalError: If a loss or a gradient differs (see `lab.train.agreement`).
         """
         parameters = [item for index in group for item in self.live[index].parameters]
         before = [item.detach().clone() for item in parameters]
@@ -228,11 +230,12 @@ class _Passes:
             for index in group:
                 alone |= self._alone(index, drawn)
             expected = alone, self._take_gradients(group)
-            while not _equal(
-                (self._accumulate(group, drawn), self._take_gradients(group)), expected
+            device = self.pack.base.device
+            while not agree(
+                (self._accumulate(group, drawn), self._take_gradients(group)), expected, device
             ):
-                if not self._separate(group, drawn):
-                    raise UnequalError("together they do not compute the bits of each alone")
+                if not (bits_are_kept(device) and self._separate(group, drawn)):
+                    raise UnequalError("together they do not compute what each does alone")
         finally:
             with torch.no_grad():
                 for item, value in zip(parameters, before, strict=True):
@@ -271,22 +274,6 @@ def _passes_of(chosen: Batches) -> Iterator[dict[int, Batch]]:
     for seen in zip_longest(*chosen.values()):
         pairs = zip(chosen, seen, strict=True)
         yield {index: batch for index, batch in pairs if batch is not None}
-
-
-Step = tuple[Losses, list[torch.Tensor | None]]
-
-
-def _equal(one: Step, other: Step) -> bool:
-    """Say whether losses and gradients are equal to the last bit; NaN equals NaN."""
-    losses = (
-        [torch.tensor(step[0][index], dtype=torch.float64) for index in one[0]]
-        for step in (one, other)
-    )
-    pairs = [*zip(*losses, strict=True), *zip(one[1], other[1], strict=True)]
-    return all(
-        a is b or (a is not None and b is not None and torch.equal(a.nan_to_num(), b.nan_to_num()))
-        for a, b in pairs
-    )
 
 
 def _is_memory(error: Exception) -> bool:
