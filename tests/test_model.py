@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from diffusers import DDPMScheduler
@@ -13,7 +14,7 @@ from lab.launch.resident import is_small
 from lab.model.cache import TensorCache
 from lab.model.family.kinds import FAMILIES
 from lab.model.noise import VariancePreserving
-from lab.model.resident import load_base
+from lab.model.resident import at_once, load_base
 
 
 @pytest.mark.parametrize("name", ["ddim", "dpm"])
@@ -123,3 +124,28 @@ def test_two_processes_that_write_one_key_both_succeed_and_leave_one_whole_value
 
     stored = TensorCache(tmp_path).get(["a", "b"], never)["value"]
     assert stored.flatten().tolist() == list(range(6))
+
+
+@pytest.mark.parametrize(("side_px", "images"), [(64, 256), (512, 4), (1024, 1), (2048, 1)])
+def test_the_autoencoder_sees_at_most_four_images_of_512_px_at_once(side_px, images):
+    assert at_once(side_px**2) == images
+
+
+def test_what_is_decoded_and_encoded_in_slices_is_what_each_slice_gives(base, monkeypatch):
+    latents = torch.randn(5, *base.latent_shape(16), generator=torch.Generator().manual_seed(0))
+    whole = [base.decode(latents[:2]), base.decode(latents[2:4]), base.decode(latents[4:])]
+    sizes = []
+    decode = base.family.decode
+    monkeypatch.setattr(
+        base.family, "decode", lambda some: sizes.append(len(some)) or decode(some)
+    )
+    monkeypatch.setattr("lab.model.resident.SLICE_PIXELS", 2 * 16 * 16)
+    assert np.array_equal(base.decode(latents), np.concatenate(whole))
+    assert sizes == [2, 2, 1]
+    seen = []
+    encode = base.family.encode_images
+    monkeypatch.setattr(
+        base.family, "encode_images", lambda some: seen.append(len(some)) or encode(some)
+    )
+    base.encode_images([np.full((16, 16, 3), value, np.uint8) for value in range(5)])
+    assert seen == [2, 2, 1]

@@ -84,7 +84,7 @@ class ModelConfig:
     path: str = setting("embedded", not_empty(), identity=False)
     resolution_px: int = setting(64, multiple_of(8, 16, 2048))
     # Of the denoiser (UNet or transformer), in training and in sampling.
-    precision: str = setting("bf16", one_of("bf16", "fp32"))
+    precision: str = setting("bf16", one_of("bf16", "fp16", "fp32"))
 
 
 @dataclass

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from lab.display.progress import Progress
 from lab.launch.attempt import perform
+from lab.launch.devices import num_devices
 from lab.launch.pack import pack_notes, pack_tasks
 from lab.launch.processes import side_by_side
 from lab.launch.resident import ResidentBase, is_small
@@ -24,8 +25,8 @@ class LocalLauncher:
     """Carries tasks out on this machine.
 
     Args:
-        processes: How many share the tasks; None for one process for each core, as far as memory
-            allows, when the base model is small and lives on the CPU.
+        processes: How many share the tasks; None for one process for each accelerator, or, when
+            the base model is small and there is none, for each core as far as memory allows.
         pack: How many runs are trained together at most; 1 trains each by itself.
     """
 
@@ -57,11 +58,9 @@ class LocalLauncher:
         steps = sum(run.config.train.num_steps for run in runs)
         if len(runs) < 2 or steps < WORTH_STEPS:
             return 1
+        if devices := num_devices():
+            return min(devices, len(tasks))
         if not all(is_small(find_folder(run.config.model)) for run in runs):
-            return 1
-        import torch
-
-        if torch.accelerator.is_available():
             return 1
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return max(1, min(_cores(), int(memory // WORKER_BYTES), len(tasks)))

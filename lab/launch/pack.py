@@ -17,6 +17,8 @@ def why_alone(config: RunConfig) -> str:
     if packer_of(config) is None:
         adapter = config.adapter
         return f"{'dora' if adapter.dora else adapter.method} cannot be packed"
+    if config.model.precision == "fp16":
+        return "model.precision=fp16 scales the loss of each run by itself"
     if config.train.gradient_checkpointing:
         return "train.gradient_checkpointing computes a pass twice"
     if config.dataset.fit == "bucket":

@@ -18,6 +18,7 @@ from typing import Any
 
 from lab.display.progress import Progress
 from lab.launch.attempt import lost, perform
+from lab.launch.devices import seeing_one_device
 from lab.launch.resident import ResidentBase
 from lab.launch.task import Outcome, Task
 
@@ -38,8 +39,8 @@ def side_by_side(tasks: Sequence[Task], processes: int, progress: Progress) -> I
     waiting = deque(tasks)
     workers: list[_Worker] = []
     try:
-        for _ in range(processes):
-            workers.append(_Worker())
+        for number in range(processes):
+            workers.append(_Worker(number))
             workers[-1].begin(waiting.popleft())
         while busy := {worker.connection: worker for worker in workers if worker.task}:
             for connection in wait(list(busy)):
@@ -48,7 +49,7 @@ def side_by_side(tasks: Sequence[Task], processes: int, progress: Progress) -> I
                 if worker.task:
                     continue
                 if not worker.process.is_alive():
-                    workers[workers.index(worker)] = worker = _Worker()
+                    workers[workers.index(worker)] = worker = _Worker(worker.number)
                 if waiting:
                     worker.begin(waiting.popleft())
     finally:
@@ -59,11 +60,12 @@ def side_by_side(tasks: Sequence[Task], processes: int, progress: Progress) -> I
 class _Worker:
     """A process that does one task at a time, and this side of its pipe."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
+        self.number = number
         context = multiprocessing.get_context("spawn")
         self.connection, other = context.Pipe()
         self.process: BaseProcess = context.Process(target=_serve, args=(other,), daemon=True)
-        with _without_interrupts():
+        with _without_interrupts(), seeing_one_device(number):
             self.process.start()
         other.close()  # so that this side sees the end when the process dies
         self.task: Task | None = None

@@ -38,9 +38,9 @@ from lab.method.packed_pass import (
     SplitRows,
     StackedLinear,
     computed_otherwise,
-    random_state,
     run_by_run,
 )
+from lab.method.random_state import random_state
 from lab.model.conditioning import Conditioning
 from lab.model.resident import Base
 

@@ -10,15 +10,9 @@ from typing import Any
 
 import torch
 
-__all__ = [
-    "Pass",
-    "Rows",
-    "SplitRows",
-    "StackedLinear",
-    "computed_otherwise",
-    "random_state",
-    "run_by_run",
-]
+from lab.method.random_state import RandomState, random_state, set_random_state
+
+__all__ = ["Pass", "Rows", "SplitRows", "StackedLinear", "computed_otherwise", "run_by_run"]
 
 
 @dataclass(frozen=True)
@@ -68,25 +62,6 @@ class Pass:
         set_random_state(self.streams[index])
         yield
         self.streams[index] = random_state()
-
-
-RandomState = tuple[torch.Tensor, torch.Tensor | None]
-
-
-def random_state() -> RandomState:
-    """Return where torch's global generators stand: the CPU's, and the accelerator's in use."""
-    on_device = None
-    if torch.accelerator.is_available():
-        on_device = torch.get_device_module().get_rng_state()
-    return torch.get_rng_state(), on_device
-
-
-def set_random_state(state: RandomState) -> None:
-    """Let torch's global generators go on from where they stood."""
-    on_cpu, on_device = state
-    torch.set_rng_state(on_cpu)
-    if on_device is not None:
-        torch.get_device_module().set_rng_state(on_device)
 
 
 class StackedLinear(torch.autograd.Function):

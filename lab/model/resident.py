@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from lab.core.errors import LabError
 from lab.core.identity import array_hash, content_id
 from lab.model.cache import TensorCache
 from lab.model.conditioning import Conditioning
@@ -19,10 +20,13 @@ from lab.model.family.family import Family
 from lab.model.family.kinds import find_kind
 from lab.model.noise import NoiseProcess
 
-__all__ = ["Base", "load_base"]
+__all__ = ["Base", "at_once", "load_base"]
 
-DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 ENCODE_BATCH = 16
+# What the autoencoder sees at once: four images of 512 px. A number, and not what memory is free:
+# an image's last bits can depend on what it is computed beside.
+SLICE_PIXELS = 4 * 512 * 512
 
 
 class Base:
@@ -31,7 +35,7 @@ class Base:
     Args:
         family: The loaded model.
         fingerprint: Its id (see `lab.model.fingerprint`).
-        precision: `bf16` or `fp32`, of the denoiser.
+        precision: `bf16`, `fp16` or `fp32`, of the denoiser.
         device: Where it lives.
         cache: Folder of the latent and prompt caches.
     """
@@ -69,9 +73,9 @@ class Base:
 
     @contextmanager
     def arithmetic(self) -> Iterator[None]:
-        """Compute in the denoiser's precision: mixed precision under bf16, else as it stands."""
-        if self.precision == "bf16":
-            with torch.autocast(self.device.type, torch.bfloat16):
+        """Compute in the denoiser's precision: mixed with fp32 unless it is fp32."""
+        if self.precision != "fp32":
+            with torch.autocast(self.device.type, DTYPES[self.precision]):
                 yield
         else:
             yield
@@ -157,8 +161,9 @@ class Base:
         @self._one_arithmetic()
         def encode(positions: list[int]) -> dict[str, torch.Tensor]:
             encoded = []
-            for start in range(0, len(positions), ENCODE_BATCH):
-                chosen = [images[at] for at in positions[start : start + ENCODE_BATCH]]
+            size = min(ENCODE_BATCH, at_once(images[0].shape[0] * images[0].shape[1]))
+            for start in range(0, len(positions), size):
+                chosen = [images[at] for at in positions[start : start + size]]
                 pixels = torch.from_numpy(np.stack(chosen)).permute(0, 3, 1, 2)
                 pixels = pixels.to(self.device, torch.float32) / 127.5 - 1
                 encoded.append(self.family.encode_images(pixels).cpu())
@@ -174,10 +179,16 @@ class Base:
     @torch.no_grad()
     def decode(self, latents: torch.Tensor) -> np.ndarray:
         """Return images `(N, H, W, 3)`, uint8, of scaled latents `(N, C, h, w)`."""
-        pixels = self.family.decode(latents)
+        size = at_once(latents.shape[-2] * latents.shape[-1] * self.family.latent_factor**2)
+        pixels = torch.cat([self.family.decode(some) for some in latents.split(size)])
         pixels = ((pixels + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
         images: np.ndarray = pixels.permute(0, 2, 3, 1).cpu().numpy()
         return images
+
+
+def at_once(pixels: int) -> int:
+    """Return how many images of a number of pixels the autoencoder sees at once."""
+    return max(1, SLICE_PIXELS // pixels)
 
 
 def load_base(folder: Path, fingerprint: str, cache: Path, precision: str) -> Base:
@@ -192,5 +203,12 @@ def load_base(folder: Path, fingerprint: str, cache: Path, precision: str) -> Ba
     # Only code that reads memory it never wrote would need this, at a pass over every new tensor.
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010
     device = PartialState().device
+    if precision == "bf16" and device.type == "cuda" and not _has_bf16():
+        name = torch.cuda.get_device_name(device)
+        raise LabError(f"model.precision must be fp16 or fp32 on {name}, which has no bf16")
     family = find_kind(folder).load(folder, DTYPES[precision], device)
     return Base(family, fingerprint, precision, device, cache)
+
+
+def _has_bf16() -> bool:
+    return torch.cuda.is_bf16_supported(including_emulation=False)

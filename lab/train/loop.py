@@ -20,6 +20,7 @@ from lab.method.denoising import Batch
 from lab.method.method import Method
 from lab.train.batches import Batches
 from lab.train.checkpoint import TrainingLog, load_checkpoint, save_checkpoint
+from lab.train.loss_scale import with_loss_scale
 from lab.train.optimizer import build_optimizer, learning_rate_factor, set_learning_rates
 from lab.train.speed import PeakMemory, TrainingSpeed
 from lab.train.task import TrainingTask, Watch
@@ -189,6 +190,19 @@ def training_mode(methods: Sequence[Method], config: TrainConfig) -> Iterator[No
 
 def accumulate(method: Method, batches: Sequence[Batch], config: TrainConfig) -> float:
     """Add up the gradients of one step in `gradient_accumulation` parts; return its loss."""
+
+    def scaled(scale: float) -> float:
+        return _accumulate(method, batches, config, scale)
+
+    if method.base.precision != "fp16":
+        return scaled(1.0)
+    groups = method.parameters(config)
+    return with_loss_scale(scaled, [item for group in groups for item in group.parameters])
+
+
+def _accumulate(
+    method: Method, batches: Sequence[Batch], config: TrainConfig, scale: float
+) -> float:
     total = 0.0
     for part in range(config.gradient_accumulation):
         # Text encoders that are trained compute as the denoiser does.
@@ -198,7 +212,7 @@ def accumulate(method: Method, batches: Sequence[Batch], config: TrainConfig) ->
                 for chosen in parts_of(batches, part, config)
             ]
         loss = torch.stack(means).sum()
-        (loss / config.gradient_accumulation).backward()
+        (loss * scale / config.gradient_accumulation).backward()
         total += loss.item() / config.gradient_accumulation
     return total
 
