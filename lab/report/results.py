@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -116,9 +116,13 @@ def _facts(sweep: SweepFolder, record: SweepRecord, verdicts: pd.DataFrame) -> l
         f"generation seeds{own}; {len(runs)} of {len(record.runs)} runs done",
         f"- wall time {_minutes(_seconds_between(record))}; the runs took {_minutes(computed)} "
         "one after the other",
-        f"- base model `{', '.join(sorted({each.model_fingerprint for each in about}))}`; "
-        f"{_versions(about)}",
+        f"- base model {_each(each.model_fingerprint for each in about)}, code "
+        f"{_each(each.git_commit[:12] for each in about)}; {_versions(about)}",
     ]
+
+
+def _each(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(set(names)))
 
 
 def _seconds_between(record: SweepRecord) -> float:

@@ -24,7 +24,19 @@ def git_commit() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that can change a result's bits."""
+    """Return the versions, and the device, that can change a result's bits."""
     names = ("torch", "diffusers", "transformers", "peft", "accelerate", "numpy")
     found = {name: version(name) for name in names}
-    return {"python": platform.python_version(), "machine": platform.machine(), **found}
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        **found,
+        "device": device_name(),
+    }
+
+
+def device_name() -> str:
+    """Return the name of the accelerator that computes, or `cpu`."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
