@@ -20,11 +20,10 @@ from lab.bench.packed import PackBench
 from lab.cli.compose import compose_run
 from lab.display.tables import print_rows
 from lab.experiment.schema import RunConfig, TrainConfig
-from lab.launch.resident import is_small
+from lab.launch.resident import is_small, model_folder
 from lab.method.kinds import attach
 from lab.method.method import Method
 from lab.model.conditioning import Conditioning
-from lab.model.fingerprint import find_folder
 from lab.model.resident import Base, load_base
 from lab.sample.draw import ImageSource, draw_batch
 from lab.train.examples import TrainingSet
@@ -102,7 +101,7 @@ def main(overrides: Sequence[str]) -> None:
     config = compose_run(overrides)
     config.train.num_steps = STEPS
     with tempfile.TemporaryDirectory() as cache:
-        folder = find_folder(config.model)
+        folder = model_folder(config)
         if is_small(folder):
             torch.set_num_threads(1)  # as in a sweep, where a process for each core does the rest
         base = load_base(folder, "bench", Path(cache), config.model.precision)

@@ -62,9 +62,11 @@ def jobs_of(
             mistakes += error.mistakes
         except COMPOSITION_ERRORS as error:
             mistakes += explain(error, filter_overrides(overrides))
-    of_each_model = {job.config.model.path: job.config for job in jobs}.values()
+    models = [(job.config.model.path, job.config.model.prediction_type) for job in jobs]
+    of_each_model = {model: job.config for model, job in zip(models, jobs, strict=True)}.values()
     of_each_target = {
-        (job.config.model.path, job.config.adapter.targets): job.config for job in jobs
+        (*model, job.config.adapter.targets): job.config
+        for model, job in zip(models, jobs, strict=True)
     }.values()
     mistakes += [line for config in of_each_target for line in model_mistakes(config)]
     raise_if(list(dict.fromkeys(mistakes)))

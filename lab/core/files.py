@@ -11,9 +11,10 @@ import csv
 import json
 import os
 import re
+import shutil
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ __all__ = [
     "link_file",
     "read_json",
     "remove_leftovers",
+    "whole_folder",
     "write_bytes",
     "write_frame",
     "write_json",
@@ -81,6 +83,29 @@ def link_file(source: Path, target: Path) -> None:
         beside.unlink(missing_ok=True)
 
 
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Give a folder to fill, which becomes `path` when the block ends; after an error it is gone.
+
+    Where another process came first, the folder of that one stays.
+    """
+    beside = _beside(path)
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    try:
+        yield beside
+        for file in filter(Path.is_file, beside.rglob("*")):
+            with file.open("rb") as stream:
+                os.fsync(stream.fileno())
+        try:
+            beside.replace(path)
+        except OSError:
+            if not path.is_dir():
+                raise
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
 def is_running(process: int) -> bool:
     """Say whether a process of this machine is alive."""
     try:
@@ -93,7 +118,7 @@ def is_running(process: int) -> bool:
 
 
 def remove_leftovers(folder: Path, older_than_s: float = 0) -> list[Path]:
-    """Remove the unfinished files of killed processes below `folder`; return what was removed.
+    """Remove what killed processes left unfinished below `folder`; return what was removed.
 
     A process of another machine is not known to this one, and its unfinished files look like those
     of a dead process: where the folder is not locked, only old ones may be removed.
@@ -103,13 +128,13 @@ def remove_leftovers(folder: Path, older_than_s: float = 0) -> list[Path]:
         older_than_s: Seconds since they were last written.
     """
     removed = []
-    for path in folder.rglob(".*.tmp"):
+    for path in [*folder.rglob(".*.tmp")]:
         match = _TEMPORARY.fullmatch(path.name)
-        if not match or not path.is_file() or is_running(int(match[1])):
+        if not match or is_running(int(match[1])):
             continue
         with suppress(FileNotFoundError):  # whoever shares the folder renamed it just now
             if time.time() - path.stat().st_mtime >= older_than_s:
-                path.unlink()
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
                 removed.append(path)
     return removed
 

@@ -77,11 +77,16 @@ def _is_place() -> Rule:
 
 @dataclass
 class ModelConfig:
-    """The frozen base model: a diffusers folder of Stable Diffusion 1.x or 2.x."""
+    """The frozen base model: a folder or single checkpoint of Stable Diffusion 1.x or 2.x."""
 
     name: str = setting("embedded", not_empty(), identity=False)
-    # A folder, or the name of a model in the Hugging Face cache; `embedded` is the lab's own.
+    # A folder, a single .safetensors checkpoint, or the name of a model in the Hugging Face cache;
+    # `embedded` is the lab's own.
     path: str = setting("embedded", not_empty(), identity=False)
+    # What the denoiser of a single checkpoint predicts, which the file does not hold: Stable
+    # Diffusion 2.x must be told, 1.x predicts the noise (epsilon) unless told otherwise. A folder
+    # says it itself. Part of the model's fingerprint.
+    prediction_type: str | None = setting(None, one_of("epsilon", "v_prediction"), identity=False)
     resolution_px: int = setting(64, multiple_of(8, 16, 2048))
     # Of the denoiser (UNet or transformer), in training and in sampling.
     precision: str = setting("bf16", one_of("bf16", "fp16", "fp32"))

@@ -12,7 +12,7 @@ from lab.launch.pack import pack_notes, pack_tasks
 from lab.launch.processes import side_by_side
 from lab.launch.resident import ResidentBase, is_small
 from lab.launch.task import Outcome, Task
-from lab.model.fingerprint import find_folder
+from lab.model.fingerprint import find_model
 
 __all__ = ["LocalLauncher"]
 
@@ -60,7 +60,7 @@ class LocalLauncher:
             return 1
         if devices := num_devices():
             return min(devices, len(tasks))
-        if not all(is_small(find_folder(run.config.model)) for run in runs):
+        if not all(is_small(find_model(run.config.model)) for run in runs):
             return 1
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return max(1, min(_cores(), int(memory // WORKER_BYTES), len(tasks)))

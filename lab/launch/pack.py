@@ -43,7 +43,8 @@ def pack_tasks(tasks: Sequence[Task], width: int, processes: int) -> list[Task]:
         if task not in alone:
             config = task.runs[0].config
             model = config.model
-            key = (model.path, model.precision, model.resolution_px, packer_of(config))
+            base = (model.path, model.prediction_type, model.precision)
+            key = (*base, model.resolution_px, packer_of(config))
             groups.setdefault(key, []).append(task)
     packs = []
     for group in groups.values():

@@ -10,13 +10,37 @@ from lab.core.project import PROJECT
 from lab.core.sealed import recall, remember
 from lab.experiment.schema import ModelConfig
 from lab.model.family.kinds import find_kind
+from lab.model.family.single_file.checkpoint import SingleFile
 from lab.model.weights import variant, weight_files
 
-__all__ = ["EMBEDDED", "find_folder", "fingerprint"]
+__all__ = ["EMBEDDED", "Model", "find_folder", "find_model", "fingerprint"]
+
+Model = Path | SingleFile  # a diffusers folder, or one file that holds all of it
 
 EMBEDDED = Path(__file__).parent / "embedded"
 _PICKLED = {".bin", ".ckpt", ".pt", ".pth"}
+_SINGLE = ".safetensors"
 _READ = {".json", ".txt", ".safetensors"}  # never pickle
+
+
+def find_model(config: ModelConfig) -> Model:
+    """Return a base model where it lies: a diffusers folder, or a single `.safetensors` file.
+
+    Raises:
+        LabError: If there is none, or if it is told what its folder says.
+    """
+    path = PROJECT / Path(config.path).expanduser()
+    if path.is_file():
+        if path.suffix != _SINGLE:
+            raise LabError(_unread(path))
+        return SingleFile(path, config.prediction_type)
+    folder = find_folder(config)
+    if config.prediction_type is not None:
+        raise LabError(
+            "model.prediction_type must be null with a diffusers folder, whose scheduler says it "
+            f"({folder / 'scheduler'}), got {config.prediction_type!r}"
+        )
+    return folder
 
 
 def find_folder(config: ModelConfig) -> Path:
@@ -30,8 +54,6 @@ def find_folder(config: ModelConfig) -> Path:
     if config.path == "embedded":
         return EMBEDDED
     folder = PROJECT / Path(config.path).expanduser()
-    if folder.is_file():
-        raise LabError(_convert(folder))
     if not folder.is_dir():
         folder = _cached_snapshot(config.path)
     kind = find_kind(folder)
@@ -62,18 +84,16 @@ def _pickled(component: Path) -> str:
     return files[0].name if files else ""
 
 
-def _convert(file: Path) -> str:
-    """Say how a single checkpoint becomes a folder."""
-    if file.suffix != ".safetensors":
+def _unread(file: Path) -> str:
+    """Say why a file is not read, and what to do."""
+    if file.suffix in _PICKLED:
         return (
-            f"model.path: {file} is a file, and only .safetensors is read (pickle runs code): "
-            "give a diffusers folder"
+            f"model.path: {file} is a pickled checkpoint, and only .safetensors is read (pickle "
+            "runs code): have it converted to .safetensors, or give a diffusers folder"
         )
     return (
-        f"model.path: {file} is a single checkpoint; the lab reads diffusers folders. Convert it "
-        "once: python -c 'from diffusers import StableDiffusionPipeline as P; "
-        f'P.from_single_file("{file}").save_pretrained("{file.stem}")\' '
-        f"and give model.path={file.stem}"
+        f"model.path: {file} is a file of another kind; give a diffusers folder, or a single "
+        ".safetensors checkpoint of Stable Diffusion 1.x or 2.x"
     )
 
 
@@ -92,27 +112,39 @@ def _cached_snapshot(name: str) -> Path:
         ) from error
 
 
-def fingerprint(folder: Path, cache: Path) -> str:
-    """Return the id of a base model: the content of every file its components load.
+def fingerprint(model: Model, cache: Path) -> str:
+    """Return the id of a base model: the content of its file, or of all that its components load.
 
     Hashing gigabytes takes seconds, so hashes are remembered by path, size and time of change.
 
     Args:
-        folder: The diffusers folder.
+        model: Where it lies.
         cache: JSON file for the remembered hashes.
     """
     known: dict[str, str] = recall(cache) or {}
-    hashes: dict[str, str] = {}
     fresh: dict[str, str] = {}
-    for component in find_kind(folder).components:
-        loaded = weight_files(folder / component)
-        for path in sorted((folder / component).iterdir()):
-            if path.suffix not in _READ or (path.suffix == ".safetensors" and path not in loaded):
-                continue
-            stat = path.stat()
-            key = f"{path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}"
-            fresh[key] = known.get(key) or file_hash(path)
-            hashes[f"{component}/{path.name}"] = fresh[key]
+
+    def hashed(path: Path) -> str:
+        stat = path.stat()
+        key = f"{path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}"
+        fresh[key] = known.get(key) or file_hash(path)
+        return fresh[key]
+
+    if isinstance(model, SingleFile):
+        name = model.fingerprint(hashed(model.path))
+    else:
+        name = content_id({place: hashed(path) for place, path in _loaded(model).items()})
     if not fresh.keys() <= known.keys():
         remember(cache, known | fresh)
-    return content_id(hashes)
+    return name
+
+
+def _loaded(folder: Path) -> dict[str, Path]:
+    """Return the files of a folder that its components load."""
+    found = {}
+    for component in find_kind(folder).components:
+        weights = weight_files(folder / component)
+        for path in sorted((folder / component).iterdir()):
+            if path.suffix in _READ and (path.suffix != _SINGLE or path in weights):
+                found[f"{component}/{path.name}"] = path
+    return found

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.model.family.kinds import find_kind
+from lab.model.family.single_file.checkpoint import SingleFile
+from lab.model.fingerprint import Model
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -73,7 +74,10 @@ class TextWindow:
         ]
 
 
-def text_window(folder: Path) -> TextWindow:
+def text_window(model: Model) -> TextWindow:
     """Return the text window of a base model without mistakes."""
-    tokenizer, room = find_kind(folder).folder_rules.text_window(folder)
+    if isinstance(model, SingleFile):
+        tokenizer, room = model.text_window()
+    else:
+        tokenizer, room = find_kind(model).folder_rules.text_window(model)
     return TextWindow(tokenizer, room)

@@ -10,13 +10,20 @@ from lab.dataset import Dataset, dataset_mistakes
 from lab.experiment.schema import RunConfig
 from lab.method.kinds import method_mistakes
 from lab.model.check import config_mistakes, target_mistakes, weight_mistakes
-from lab.model.fingerprint import find_folder
+from lab.model.family.single_file.checkpoint import SingleFile
+from lab.model.fingerprint import find_model
 from lab.probe import PROBES
 from lab.probe.encoder_folder import SIMILARITY, encoder_mistakes
 from lab.probe.model import MODEL_PROBES
 from lab.record.places import Places
 
-__all__ = ["model_mistakes", "prior_mistakes", "read_model_mistakes", "run_mistakes"]
+__all__ = [
+    "model_mistakes",
+    "model_notes",
+    "prior_mistakes",
+    "read_model_mistakes",
+    "run_mistakes",
+]
 
 
 def run_mistakes(config: RunConfig) -> list[str]:
@@ -49,12 +56,12 @@ def _bucket_mistakes(config: RunConfig) -> list[str]:
 
 
 def model_mistakes(config: RunConfig) -> list[str]:
-    """Return what is wrong with a run's base model that its folder says without its weights."""
+    """Return what is wrong with a run's base model that is seen without reading its weights."""
     try:
         if not config.model.path:
             return []
-        folder = find_folder(config.model)
-        return config_mistakes(folder) or target_mistakes(folder, config.adapter.targets)
+        model = find_model(config.model)
+        return config_mistakes(model) or target_mistakes(model, config.adapter.targets)
     except LabError as error:
         return error.mistakes
 
@@ -62,7 +69,13 @@ def model_mistakes(config: RunConfig) -> list[str]:
 def read_model_mistakes(config: RunConfig) -> list[str]:
     """Return what is wrong with the weights of a base model without `model_mistakes`."""
     places = Places.of(config.paths)
-    return weight_mistakes(find_folder(config.model), places.fingerprints, places.checked_models)
+    return weight_mistakes(find_model(config.model), places.fingerprints, places.checked_models)
+
+
+def model_notes(config: RunConfig) -> list[str]:
+    """Return what of a run's base model is not read."""
+    model = find_model(config.model)
+    return model.notes() if isinstance(model, SingleFile) else []
 
 
 def _probe_mistakes(config: RunConfig) -> list[str]:

@@ -24,7 +24,7 @@ from lab.core.settings import identity_of
 from lab.dataset import Dataset, find_dataset
 from lab.experiment.schema import RunConfig
 from lab.experiment.sweep import Run
-from lab.model.fingerprint import find_folder, fingerprint
+from lab.model.fingerprint import find_model, fingerprint
 from lab.probe import PROBE_SCHEMA
 from lab.record.pictures import was_changed
 from lab.record.places import Places
@@ -129,7 +129,7 @@ class PlannedRun:
 
 def model_fingerprint(config: RunConfig) -> str:
     """Return the id of a run's base model."""
-    return fingerprint(find_folder(config.model), Places.of(config.paths).fingerprints)
+    return fingerprint(find_model(config.model), Places.of(config.paths).fingerprints)
 
 
 def find_training_set(config: RunConfig) -> Dataset | None:

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 
 from lab.dataset import Dataset
 from lab.experiment.schema import RunConfig
-from lab.model.fingerprint import find_folder
+from lab.model.fingerprint import find_model
 from lab.model.window import TextWindow, text_window
 
 __all__ = ["caption_mistakes", "caption_notes", "prompt_mistakes", "prompt_notes"]
 
 
 def _window(config: RunConfig) -> TextWindow:
-    return text_window(find_folder(config.model))
+    return text_window(find_model(config.model))
 
 
 def _prompts(config: RunConfig) -> list[str]:

@@ -8,6 +8,7 @@ from lab.core.settings import identity_of
 from lab.dataset import dataset_notes, planned_captions
 from lab.experiment.schema import RunConfig
 from lab.experiment.sweep import Sweep
+from lab.run.mistakes import model_notes
 from lab.run.spec import find_training_set
 from lab.run.texts import caption_notes, prompt_notes
 
@@ -15,7 +16,7 @@ __all__ = ["sweep_notes"]
 
 
 def sweep_notes(sweep: Sweep) -> list[str]:
-    """Return the notes on the datasets and texts of a sweep, each once."""
+    """Return the notes on the datasets, texts and models of a sweep, each once."""
     notes: dict[str, None] = {}
     seen = set()
     for config in (run.config for run in sweep.runs):
@@ -25,7 +26,7 @@ def sweep_notes(sweep: Sweep) -> list[str]:
             seen.add(same)
             found = dataset_notes(config.dataset, side, project=PROJECT, prior_weight=weight)
             notes |= dict.fromkeys([*found, *caption_notes(config, _captions(config))])
-        notes |= dict.fromkeys(prompt_notes(config))
+        notes |= dict.fromkeys([*prompt_notes(config), *model_notes(config)])
     return list(notes)
 
 

@@ -1,0 +1,1 @@
+"""A whole Stable Diffusion 1.x or 2.x in one .safetensors file, as people pass it on."""
