@@ -72,7 +72,7 @@ LIGHT = (
     "lab.model.family.kinds", "lab.model.family.stable_diffusion_folder", "lab.model.fingerprint",
     "lab.model.check", "lab.model.family.config_file", "lab.model.tokens", "lab.model.weights",
     "lab.model.window", "lab.method.kinds", "lab.train.order", "lab.sample.request",
-    "lab.probe.encoder_folder",
+    "lab.probe.encoder_folder", "lab.model.compare", "lab.model.family.single_file.checkpoint",
 )  # fmt: skip
 
 MOST_PARAMETERS = 5
@@ -83,6 +83,7 @@ FOREIGN_FILES = {
         "lab.pretrain.export",
         "lab.probe.encoder_folder",
         "lab.model.family.stable_diffusion_folder",
+        "lab.model.family.single_file.convert",
     )
 }
 

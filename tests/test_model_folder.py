@@ -254,21 +254,6 @@ def test_names_of_older_versions_are_known(model, tmp_path):
     assert all(ours[key].equal(tensor) for key, tensor in theirs.items())
 
 
-@pytest.mark.parametrize(
-    ("file", "line"),
-    [
-        ("model.safetensors", "is a single checkpoint; the lab reads diffusers folders. Convert"),
-        ("model.ckpt", "only .safetensors is read (pickle runs code)"),
-    ],
-)
-def test_a_single_file_is_refused_with_what_to_do(toy_sweep, tmp_path, capsys, file, line):
-    (tmp_path / file).write_bytes(b"\0" * 100)
-    words = ("experiment=base_monster_colored", f"model.path={tmp_path / file}")
-    assert toy_sweep(tmp_path / "runs", *words, command="plan") == 2
-    [printed] = capsys.readouterr().err.splitlines()
-    assert line in printed
-
-
 def test_a_model_that_is_not_there_says_how_to_get_it(monkeypatch, tmp_path, capsys):
     from lab.cli.main import main
 

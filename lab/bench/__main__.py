@@ -96,7 +96,7 @@ def main(overrides: Sequence[str]) -> None:
     """Measure and print.
 
     Args:
-        overrides: Hydra overrides, such as `model=path model.path=FOLDER`.
+        overrides: Hydra overrides, such as `model=path model.path=PATH`.
     """
     config = compose_run(overrides)
     config.train.num_steps = STEPS

@@ -28,7 +28,7 @@ commands
   ui        open the MLflow UI on the lab's store
   pictures  take the README's pictures of a finished sweep: prompt=TEXT for the sheet's prompt
 
-overrides are Hydra's: adapter.rank=2,8 seed=0,1,2 train=quick model=path model.path=FOLDER
+overrides are Hydra's: adapter.rank=2,8 seed=0,1,2 train=quick model=path model.path=PATH
 
 experiments
 {experiments}

@@ -108,7 +108,8 @@ def _cached_snapshot(name: str) -> Path:
         get = f"get it with `hf download {name}`, or " if is_name else ""
         raise LabError(
             f"model.path: '{name}' is neither a folder nor a model in the Hugging Face cache: "
-            f"{get}give a diffusers folder as model.path; model=embedded needs no download"
+            f"{get}give a diffusers folder or a .safetensors file as model.path; model=embedded "
+            "needs no download"
         ) from error
 
 

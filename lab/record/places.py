@@ -4,7 +4,7 @@ runs/<experiment>/            a sweep          (lab.record.sweep_folder)
 runs/<experiment>/<run_id>/   a run            (lab.record.run_folder)
 runs/_base/<fingerprint>/     images of a base model, shared by all experiments
 runs/_datasets/               built datasets, by content
-runs/_cache/                  latents, prompt embeddings, fingerprints
+runs/_cache/                  latents, prompt embeddings, fingerprints, converted checkpoints
 runs/_hydra/                  what Hydra's launchers leave, such as logs (`conf/config.yaml`)
 """
 

@@ -5,8 +5,8 @@ be there. `lab.model.family.single_file.convert` makes a diffusers folder of the
 first used.
 
 Its fingerprint hashes the bytes of the file, and what it is told beside them. It is not that of
-the folder that is made of it, whose bytes depend on the libraries that write it: the file is what a
-person has and can pass on, and planning can name it before anything is converted. So the same
+the folder that is made of it, whose bytes depend on the libraries that write it: the file is what
+a person has and can pass on, and planning can name it before anything is converted. So the same
 weights as a folder and as a file are two base models to the lab, which compute the same.
 """
 

@@ -1,7 +1,7 @@
 """What kind of file is this? Told by the names of its tensors, without reading them.
 
-The names are those of the code in which Stable Diffusion 1.x and 2.x were published (Rombach et al.
-2022, arXiv 2112.10752); other programs write the same ones.
+The names are those of the code in which Stable Diffusion 1.x and 2.x were published (Rombach et
+al. 2022, arXiv 2112.10752); other programs write the same ones.
 """
 
 from __future__ import annotations
