@@ -127,15 +127,17 @@ def test_only_what_can_share_a_pass_is_packed():
         task("dora", adapter__dora=True),
         task("loha", adapter__method="loha"),
         task("large", model__resolution_px=128),
+        task("velocity", model__prediction_type="v_prediction"),
         task("bucket", dataset__fit="bucket"),
         task("ranks", adapter__rank=2, adapter__targets="all", train__num_steps=7),
     ]
     packed = pack_tasks(tasks, 4, processes=1)
     assert [[run.arm for run in each.runs] for each in packed] == [
-        ["base"], [0, 1, 2], [3, 4, "ranks"], ["large"], ["dora"], ["loha"], ["bucket"],
+        ["base"], [0, 1, 2], [3, 4, "ranks"], ["large"], ["velocity"],
+        ["dora"], ["loha"], ["bucket"],
     ]  # fmt: skip
     assert pack_notes(packed) == [
-        "packs of 3, 3, 1 runs",
+        "packs of 3, 3, 1, 1 runs",
         "1 runs one by one: dora cannot be packed",
         "1 runs one by one: loha cannot be packed",
         "1 runs one by one: dataset.fit=bucket has images of several sizes",

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from lab.core.files import remove_leftovers
+from lab.core.files import remove_leftovers, whole_folder
 from lab.core.pixels import read_pixels
 from lab.experiment.schema import ModelConfig
 from lab.model.check import target_mistakes
@@ -465,6 +465,25 @@ def test_a_conversion_that_fails_leaves_nothing(first, tmp_path, monkeypatch):
     with pytest.raises(Exception, match="(?i)header|incomplete|invalid"):
         convert.converted(model, "name", tmp_path)
     assert [path.name for path in (tmp_path / "converted").iterdir()] == ["name.lock"]
+
+
+def test_a_folder_appears_whole_or_not_at_all_and_the_first_one_stays(tmp_path):
+    home = tmp_path / "folder"
+
+    def fail():
+        with whole_folder(home) as beside:
+            (beside / "file").write_text("half")
+            raise RuntimeError("half")
+
+    with pytest.raises(RuntimeError, match="half"):
+        fail()
+    assert [*tmp_path.iterdir()] == []
+    with whole_folder(home) as beside:
+        (beside / "file").write_text("second")
+        home.mkdir()
+        (home / "file").write_text("first")
+    assert [*tmp_path.rglob("*")] == [home, home / "file"]
+    assert (home / "file").read_text() == "first"
 
 
 # --- Identity and planning -----------------------------------------------------------------------

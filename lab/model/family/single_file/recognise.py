@@ -35,7 +35,7 @@ UNREAD = (
 
 # What else is passed on as one file, by a pattern that one of its names matches.
 _OTHERS = (
-    (r"(^|.*[._])(lora|loha|lokr|hada|lokr_w\d)[._].*", "a LoRA or another adapter"),
+    (r"(^|.*[._])(lora|hada|lokr|oft)[._].*", "a LoRA or another adapter"),
     (r"(emb_params|string_to_param.*|\*)", "an embedding of learned words"),
     (r"(control_model\.|.*input_hint_block\.).*", "a ControlNet"),
     (r"conditioner\.embedders\..*", "Stable Diffusion XL"),
