@@ -18,6 +18,7 @@ from lab.core.errors import LabError, raise_if
 from lab.core.names import is_name
 from lab.experiment.arms import Job, as_mapping
 from lab.experiment.rules import arm_mistakes, claim_mistakes, sweep_mistakes
+from lab.experiment.until import SweepConfig
 from lab.run.mistakes import model_mistakes, read_model_mistakes, run_mistakes
 from lab.run.texts import prompt_mistakes
 
@@ -44,6 +45,7 @@ def jobs_of(
     names = ",".join(filter(is_name, named))
     given = [f"{key!s}={value}" for key, value in params.items()]
     levels = _levels([*([f"arm={names}"] if names else []), *given, *arguments], loader)
+    levels = _with_added_seeds(levels, config)
     rows = [list(row) for row in product(*levels.values())]
     chosen = [as_mapping(row).get("arm", "") for row in rows]
     keys = [key.lstrip("+") for key in levels]
@@ -93,6 +95,23 @@ def _levels(overrides: Sequence[str], loader: Any) -> dict[str, list[str]]:
             mistakes.append(f"{key.lstrip('+')} must hold each level once, got {twice[0]} twice")
     raise_if(mistakes)
     return {key: [f"{key}={value}" for value in values] for key, values in levels.items()}
+
+
+def _with_added_seeds(levels: dict[str, list[str]], config: DictConfig) -> dict[str, list[str]]:
+    """Let `seed` list all training seeds that there can be, where they are added by the sweep.
+
+    What is wrong with the settings of the sweep, or with a seed, is said when jobs are composed.
+    """
+    chosen = {key.lstrip("+"): own[0].partition("=")[2] for key, own in levels.items() if own}
+    until = chosen.get("sweep.until", config.sweep.until)
+    most = str(chosen.get("sweep.max_seeds", config.sweep.max_seeds))
+    ends = SweepConfig(until, int(most) if most.isdecimal() else 0)
+    key = next((key for key in levels if key.lstrip("+") == "seed"), "seed")
+    given = [own.partition("=")[2] for own in levels.get(key, [f"{key}={config.seed}"])]
+    if not ends.adds_seeds or not all(seed.isdecimal() for seed in given):
+        return levels
+    seeds = ends.seeds([int(seed) for seed in given])
+    return levels | {key: [f"{key}={seed}" for seed in seeds]}
 
 
 def _chosen_twice(arms: Sequence[Any], keys: Sequence[str]) -> bool:
