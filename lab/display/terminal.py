@@ -82,6 +82,12 @@ class SweepDisplay:
             self._live.stop()
             self._live = None
 
+    def announce(self, runs: Sequence[str]) -> None:
+        """Say which runs come next, behind those that are known."""
+        for run in runs:
+            self._announced.append(run)
+            self._runs.setdefault(run, RunProgress())
+
     def stage(self, run: str, name: str, total: int) -> None:
         """Begin a stage of a run.
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from lab.core import roles
 from lab.experiment.arms import ARM_KEY, Arm, Job, arms_of, level_of, same_level
-from lab.experiment.claim import ClaimConfig
 from lab.experiment.until import MOST_CLAIMS
 
 __all__ = ["adding_mistakes", "primary_questions"]

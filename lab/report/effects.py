@@ -82,9 +82,7 @@ def unasked_effects(sweep: SweepResults) -> pd.DataFrame:
         asked = sweep.verdicts.loc[sweep.verdicts["claim"] == name, "arm"]
         everywhere = replace(claim, arm={}, target=_target(sweep, name, claim, asked.iloc[0]))
         try:
-            table = judge(
-                sweep.measurements, {name: everywhere}, checks=sweep.checks, looks=LOOKS
-            )
+            table = judge(sweep.measurements, {name: everywhere}, checks=sweep.checks, looks=LOOKS)
         except LabError:
             continue
         tables.append(table.loc[~table["arm"].isin(asked), list(_EFFECT)])
