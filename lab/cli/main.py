@@ -147,13 +147,14 @@ def _report(overrides: list[str]) -> int:
     from lab.display.terminal import SweepDisplay
     from lab.record.places import Places
     from lab.record.sweep_folder import SweepFolder
-    from lab.sweep.conclude import rewrite
+    from lab.sweep.conclude import print_conclusion, rewrite
 
     config = compose_run(overrides)
     folder = SweepFolder(Places.of(config.paths).experiment(config.experiment.name))
     with SweepDisplay(config.experiment.name, ()) as display:
         rewrite(folder, config.experiment.claims, display)
-    return _say(str(folder.page))
+    print_conclusion(folder)
+    return 0
 
 
 def _results(overrides: list[str]) -> int:
