@@ -11,7 +11,7 @@ from hydra.core.override_parser.types import Override
 from hydra.core.utils import filter_overrides
 from omegaconf import DictConfig, OmegaConf
 
-from lab.cli.compose import explain, to_run_config, with_values
+from lab.cli.compose import explain, to_run_config, with_values, without_hydra
 from lab.cli.mistakes import COMPOSITION_ERRORS
 from lab.cli.words import chooses_group, opened, quoted
 from lab.core.errors import LabError, raise_if
@@ -136,16 +136,17 @@ class _Composer:
 
     def __init__(self, config: DictConfig, loader: Any) -> None:
         self.config, self.loader = config, loader
-        self.composed: dict[tuple[str, ...], DictConfig] = {}
+        self.composed: dict[tuple[str, ...], tuple[DictConfig, dict[str, str | None]]] = {}
 
     def __call__(self, overrides: Sequence[str]) -> Job:
         groups = tuple(filter(chooses_group, overrides))
         if groups not in self.composed:
-            self.composed[groups] = self.loader.load_sweep_config(self.config, list(groups))
+            whole = self.loader.load_sweep_config(self.config, list(groups))
+            choices = dict(OmegaConf.select(whole, "hydra.runtime.choices"))
+            self.composed[groups] = without_hydra(whole), choices
         values = [item for item in overrides if item not in groups]
-        composed = with_values(self.composed[groups], values)
-        choices: dict[str, str | None] = dict(OmegaConf.select(composed, "hydra.runtime.choices"))
-        config = to_run_config(composed, choices.get("experiment"))
+        composed, choices = self.composed[groups]
+        config = to_run_config(with_values(composed, values), choices.get("experiment"))
         return Job(config, tuple(overrides), choices)
 
 

@@ -20,7 +20,7 @@ usage: python -m lab [COMMAND] experiment=NAME [key=value ...]
 
 commands
   sweep     train, sample, measure and compare every arm (the default)
-  plan      say which runs are new, done, partial or stale; train nothing
+  plan      say which runs are new, done, partial or stale, and how long they take; train nothing
   dataset   build one dataset and show its contact sheet: dataset=NAME
   report    write verdicts, sheets and page again from the run folders
   results   write the verdicts of all finished experiments into experiments/README.md
