@@ -80,9 +80,7 @@ def judge_over_looks(
             if key not in decided and {key[1], item.question.twin or key[1]} <= there
         ]
         first = [_of_seeds(frame, seeds) for frame in (measurements, checks, steps)]
-        named = dict.fromkeys(name for name, _ in asked)
-        gathered = {_key(e): e for e in gather(first[0], claims, first[1], first[2], [*named])}
-        evidence = {key: gathered[key] for key in asked}
+        evidence = _evidence(first, claims, asked)
         left = [key for key in primary if key not in levels]
         # What is not asked, because it is decided or has no more seeds, cannot be rejected.
         p = np.array([evidence[key].p_value if key in evidence else np.nan for key in left])
@@ -98,6 +96,16 @@ def judge_over_looks(
             if rows[key]["look"]:
                 decided.add(key)
     return with_context(pd.DataFrame(list(rows.values())), claims, measurements)
+
+
+def _evidence(
+    frames: Sequence[pd.DataFrame], claims: Mapping[str, ClaimConfig], asked: Sequence[_Key]
+) -> dict[_Key, Evidence]:
+    """Return the evidence on what is asked, of measurements, checks and steps."""
+    measurements, checks, steps = frames
+    named = list(dict.fromkeys(name for name, _ in asked))
+    gathered = {_key(item): item for item in gather(measurements, claims, checks, steps, named)}
+    return {key: gathered[key] for key in asked}
 
 
 def _looks(measurements: pd.DataFrame) -> Iterator[list[int]]:
