@@ -37,7 +37,7 @@ $(READY): pyproject.toml $(CONSTRAINTS)
 sweep: $(READY) ## EXP=name [ARGS=...]: train, sample, measure and compare every arm
 	@$(LAB) sweep experiment=$(EXP) $(ARGS)
 
-plan: $(READY) ## EXP=name [ARGS=...]: which runs are new, done, partial or stale
+plan: $(READY) ## EXP=name [ARGS=...]: which runs are new, done, partial or stale, and the minutes they take
 	@$(LAB) plan experiment=$(EXP) $(ARGS)
 
 report: $(READY) ## EXP=name: write sheets, verdicts and page again

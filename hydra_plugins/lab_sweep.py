@@ -101,15 +101,14 @@ class ResidentLauncher(_SweepLauncher):
 
 
 class PlanLauncher(_SweepLauncher):
-    """Say which runs are new, done, partial or stale, and train nothing.
+    """Say which runs are new, done, partial or stale and how long they take; train nothing.
 
     It takes what `ResidentLauncher` takes, so that the words of a sweep plan it, too.
     """
 
     def __init__(self, processes: int | None = None, pack: int = 1) -> None:
-        check_processes(processes)
-        check_pack(pack)
+        self.processes, self.pack = check_processes(processes), check_pack(pack)
 
     def carry_out(self, jobs: Sequence[Job]) -> bool:
         """Print the plan."""
-        return make_plan(jobs)
+        return make_plan(jobs, self.processes, self.pack)

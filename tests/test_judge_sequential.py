@@ -74,6 +74,98 @@ def test_an_effect_that_is_there_and_of_unclear_size_goes_on_being_asked():
     assert (row["verdict"], row["look"]) == ("WEAK", 8)
 
 
+def two_arms(by_seed):
+    """Return tables of two arms with noises of their own per training seed, and their checks."""
+    rng = np.random.default_rng(1)
+    number = len(next(iter(by_seed.values())))
+    keys = {"prompt_set": "trigger", "prompt": "monster", "probe": "midgrey_share"}
+    noises = np.arange(number * NOISES)
+    base = 0.1 + 0.05 * rng.normal(size=len(noises))
+    asked = base + 0.7 + 0.2 * rng.normal(size=len(noises))
+    rows = {**keys, "generation_seed": noises, "block": noises // NOISES}
+    frames = [
+        pd.DataFrame({**rows, "arm": "base", "role": "base", "value": base}),
+        pd.DataFrame({**rows, "arm": "base", "role": "ceiling", "prompt": "grey", "value": asked}),
+        pd.DataFrame(
+            {**keys, "arm": "base", "role": "training", "generation_seed": range(3), "value": 0.9}
+        ),
+    ]
+    for arm, means in by_seed.items():
+        shifts = np.repeat(means, NOISES) + 0.05 * rng.normal(size=len(noises))
+        for weight in (0.5, 1.0, 1.5):
+            drawn = {**rows, "arm": arm, "role": "arm", "train_seed": noises // NOISES}
+            frames.append(pd.DataFrame({**drawn, "weight": weight, "value": base + shifts}))
+    loss = {"loss_adapter": 0.1, "loss_base": 0.2}
+    checked = [pd.DataFrame({"arm": a, "train_seed": range(number), **loss}) for a in by_seed]
+    return pd.concat(frames, ignore_index=True), pd.concat(checked, ignore_index=True)
+
+
+def of_first(frame, arm, number):
+    """Leave an arm its first training seeds."""
+    return frame[(frame["arm"] != arm) | ~(frame["train_seed"] >= number)]
+
+
+ASKED = replace(GREY, ceiling=["grey"])
+OPEN_MEANS = [0.3, -0.2, 0.25, -0.1, 0.35, 0.0, 0.3, -0.1]
+
+
+@pytest.mark.parametrize(
+    ("means", "verdict"), [([0.7, 0.72, 0.71], "LEARNED"), ([0.0, 0.005, -0.005], "NOT LEARNED")]
+)
+def test_an_arm_whose_claims_are_decided_may_stop_and_its_verdict_is_the_same(means, verdict):
+    later = [-0.5, 0.9, -0.5, 0.8, -0.7]
+    table, checked = two_arms({"clear": [*means, *later], "open": OPEN_MEANS})
+    claims = {"grey": ASKED, "beside": replace(ASKED, primary=False)}
+    whole = judge_over_looks(table, claims, checks=checked).set_index(["claim", "arm"])
+    stopped = judge_over_looks(
+        of_first(table, "clear", 3), claims, checks=of_first(checked, "clear", 3)
+    ).set_index(["claim", "arm"])
+    at_first_look = judge_over_looks(
+        table[~(table["train_seed"] >= 3) & ~(table["block"] >= 3)],
+        claims,
+        checks=checked[checked["train_seed"] < 3],
+    ).set_index(["claim", "arm"])
+    row = whole.loc[("grey", "clear")]
+    assert (row["verdict"], row["look"]) == (verdict, 3)
+    assert whole.loc[("grey", "open"), "look"] == 0
+    primary = [("grey", "clear"), ("grey", "open")]
+    pd.testing.assert_frame_equal(stopped.loc[primary], whole.loc[primary])
+    pd.testing.assert_series_equal(at_first_look.loc[primary[0]], row)
+    assert stopped.loc[("beside", "clear"), "num_train_seeds"] == 3
+
+
+def test_a_claim_on_two_arms_waits_for_both():
+    both = {"clear": [0.7] * 8, "open": [0.7, 0.72, 0.71, 0.69, 0.7, 0.71, 0.7, 0.7]}
+    table, checked = two_arms(both)
+    claim = replace(GREY, arm={"arm": "open"}, twin={"arm": "clear"}, kind="bounded", bound=1e-6)
+    few = of_first(table, "clear", 3), of_first(checked, "clear", 3)
+    row = judge_over_looks(few[0], {"twins": claim}, checks=few[1]).iloc[0]
+    assert (row["look"], row["num_train_seeds"]) == (0, 3)
+
+
+def test_an_arm_that_lacks_a_seed_of_a_look_is_refused():
+    table, checked = two_arms({"clear": [0.7] * 8, "open": OPEN_MEANS})
+    lost = (table["arm"] == "clear") & (table["train_seed"] == 1)
+    with pytest.raises(LabError, match="arm clear: training seeds 1 are missing"):
+        judge_over_looks(table[~lost], {"grey": GREY}, checks=checked)
+    four = of_first(table, "clear", 4)
+    with pytest.raises(LabError, match="arm clear: training seeds 4, 5, 6, 7 are missing"):
+        judge_over_looks(four, {"grey": GREY}, checks=checked)
+
+
+def test_a_claim_may_come_earlier_than_one_that_is_not_primary():
+    later = replace(GREY, primary=False)
+    claims = {"slow": later, "first": replace(GREY, kind="earlier", than="slow")}
+    table = world([0.7, 0.72, 0.71])
+    steps = pd.concat([table.assign(step=step) for step in (10, 20)])
+    steps.loc[steps["role"] != "arm", "step"] = 0
+    rows = judge_over_looks(
+        table, claims, checks=checks(3), steps=steps.drop_duplicates(ignore_index=True)
+    ).set_index("claim")
+    assert rows.loc["first", "look"] == 0
+    assert np.isnan(rows.loc["slow", "look"])
+
+
 def test_more_claims_than_levels_are_refused_in_one_line():
     claims = {f"grey{k}": GREY for k in range(9)}
     with pytest.raises(LabError, match="at most 8 primary claims, .* got 9"):

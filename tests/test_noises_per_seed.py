@@ -16,7 +16,7 @@ from lab.tracking.content import run_content
 NAME, SIZE = "basic_shape_grey", 5
 WORDS = (
     f"experiment={NAME}", "arm=plain,offset", "sample.noises=per_seed",
-    f"sample.num_images={SIZE}", f"sample.batch_size={SIZE}",
+    f"sample.num_images={SIZE}", f"sample.batch_size={SIZE}", "sample.adapter_weights=[1]",
 )  # fmt: skip
 
 

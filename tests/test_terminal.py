@@ -52,7 +52,7 @@ def test_without_a_terminal_it_writes_occasional_lines(plain, clock):
         display.finish("b", "FAILED", "the loss [became] NaN")
     lines = plain.file.getvalue().splitlines()
     assert lines[0] == "a: train, 100 parts"
-    assert lines[1] == "a: train 30/100, rate 1.0/s, loss 0.5000, left 1:10"
+    assert lines[1] == "a: train 30/100, rate 1.0 steps/s, loss 0.5000, left 1:10"
     assert lines[-2:] == ["a: DONE", "b: FAILED the loss [became] NaN"]
     assert len(lines) == 6
 
@@ -66,8 +66,31 @@ def test_live_table_shows_stage_step_rate_loss_and_time_left(live, clock):
     screen = last_screen(live)
     row = next(line for line in screen.splitlines() if "train" in line)
     # 10 steps in 5 seconds: 280 steps take 140 seconds; the run that waits takes 150.
-    assert re.findall(r"[\w./:]+", row) == ["a", "train", "20/300", "2.0/s", "0.2500", "2:20"]
+    cells = ["a", "train", "20/300", "2.0", "steps/s", "0.2500", "2:20"]
+    assert re.findall(r"[\w./:]+", row) == cells
     assert "2 runs; 0:10 so far, 4:50 left" in screen
+
+
+def test_a_rate_has_its_unit(plain, clock):
+    with SweepDisplay("rank", ["a"], console=plain, clock=clock) as display:
+        for stage, figures in (("train", {"rate": 31.04}), ("sample", {}), ("measure", {})):
+            display.stage("a", stage, 100)
+            clock.now += 40
+            display.advance("a", 0, **figures)
+            clock.now += 40
+            display.advance("a", 20, **figures)
+    text = plain.file.getvalue()
+    for said in ("train 20/100, rate 31.0 samples/s", "sample 20/100, rate 0.5 images/s",
+                 "measure 20/100, rate 0.5 images/s"):  # fmt: skip
+        assert said in text
+
+
+def test_runs_that_are_added_are_counted(live, clock):
+    with SweepDisplay("rank", ["a"], console=live, clock=clock) as display:
+        display.finish("a", "DONE")
+        display.announce(["b"])
+        display.stage("b", "train", 10)
+    assert "2 runs: 1 DONE; 0:00 so far" in last_screen(live)
 
 
 def test_display_leaves_no_thread(live, clock):

@@ -22,7 +22,7 @@ from lab.core.settings import find_mistakes
 from lab.experiment.question import ExperimentConfig
 from lab.experiment.schema import RunConfig
 
-__all__ = ["compose_run", "explain", "to_run_config", "with_values"]
+__all__ = ["compose_run", "explain", "to_run_config", "with_values", "without_hydra"]
 
 # Without prompts: files are merged, and those of an experiment replace the default ones.
 _SCHEMA = RunConfig(experiment=ExperimentConfig(prompts={}))
@@ -39,10 +39,7 @@ def to_run_config(composed: DictConfig, experiment: str | None) -> RunConfig:
     Raises:
         LabError: If a key that must be given is missing, or one is there that means nothing.
     """
-    own = composed.copy()
-    if "hydra" in own:
-        with open_dict(own):
-            del own["hydra"]
+    own = without_hydra(composed)
     if missing := sorted(OmegaConf.missing_keys(own)):
         raise LabError([f"{key} must be given" for key in missing])
     config: RunConfig = OmegaConf.to_object(own)  # type: ignore[assignment]
@@ -57,6 +54,15 @@ def to_run_config(composed: DictConfig, experiment: str | None) -> RunConfig:
         )
     config.experiment.name = experiment
     return config
+
+
+def without_hydra(composed: DictConfig) -> DictConfig:
+    """Return a copy of a composed configuration without Hydra's own node, its larger half."""
+    own = composed.copy()
+    if "hydra" in own:
+        with open_dict(own):
+            del own["hydra"]
+    return own
 
 
 def _surplus_keys(config: Any, prefix: str = "") -> list[str]:

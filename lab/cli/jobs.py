@@ -11,13 +11,14 @@ from hydra.core.override_parser.types import Override
 from hydra.core.utils import filter_overrides
 from omegaconf import DictConfig, OmegaConf
 
-from lab.cli.compose import explain, to_run_config, with_values
+from lab.cli.compose import explain, to_run_config, with_values, without_hydra
 from lab.cli.mistakes import COMPOSITION_ERRORS
 from lab.cli.words import chooses_group, opened, quoted
 from lab.core.errors import LabError, raise_if
 from lab.core.names import is_name
 from lab.experiment.arms import Job, as_mapping
 from lab.experiment.rules import arm_mistakes, claim_mistakes, sweep_mistakes
+from lab.experiment.until import SweepConfig
 from lab.run.mistakes import model_mistakes, read_model_mistakes, run_mistakes
 from lab.run.texts import prompt_mistakes
 
@@ -44,6 +45,7 @@ def jobs_of(
     names = ",".join(filter(is_name, named))
     given = [f"{key!s}={value}" for key, value in params.items()]
     levels = _levels([*([f"arm={names}"] if names else []), *given, *arguments], loader)
+    levels = _with_added_seeds(levels, config)
     rows = [list(row) for row in product(*levels.values())]
     chosen = [as_mapping(row).get("arm", "") for row in rows]
     keys = [key.lstrip("+") for key in levels]
@@ -97,6 +99,23 @@ def _levels(overrides: Sequence[str], loader: Any) -> dict[str, list[str]]:
     return {key: [f"{key}={value}" for value in values] for key, values in levels.items()}
 
 
+def _with_added_seeds(levels: dict[str, list[str]], config: DictConfig) -> dict[str, list[str]]:
+    """Let `seed` list all training seeds that there can be, where they are added by the sweep.
+
+    What is wrong with the settings of the sweep, or with a seed, is said when jobs are composed.
+    """
+    chosen = {key.lstrip("+"): own[0].partition("=")[2] for key, own in levels.items() if own}
+    until = chosen.get("sweep.until", config.sweep.until)
+    most = str(chosen.get("sweep.max_seeds", config.sweep.max_seeds))
+    ends = SweepConfig(until, int(most) if most.isdecimal() else 0)
+    key = next((key for key in levels if key.lstrip("+") == "seed"), "seed")
+    given = [own.partition("=")[2] for own in levels.get(key, [f"{key}={config.seed}"])]
+    if not ends.adds_seeds or not all(seed.isdecimal() for seed in given):
+        return levels
+    seeds = ends.seeds([int(seed) for seed in given])
+    return levels | {key: [f"{key}={seed}" for seed in seeds]}
+
+
 def _chosen_twice(arms: Sequence[Any], keys: Sequence[str]) -> bool:
     """Say whether arms and command line choose files of one group.
 
@@ -119,16 +138,17 @@ class _Composer:
 
     def __init__(self, config: DictConfig, loader: Any) -> None:
         self.config, self.loader = config, loader
-        self.composed: dict[tuple[str, ...], DictConfig] = {}
+        self.composed: dict[tuple[str, ...], tuple[DictConfig, dict[str, str | None]]] = {}
 
     def __call__(self, overrides: Sequence[str]) -> Job:
         groups = tuple(filter(chooses_group, overrides))
         if groups not in self.composed:
-            self.composed[groups] = self.loader.load_sweep_config(self.config, list(groups))
+            whole = self.loader.load_sweep_config(self.config, list(groups))
+            choices = dict(OmegaConf.select(whole, "hydra.runtime.choices"))
+            self.composed[groups] = without_hydra(whole), choices
         values = [item for item in overrides if item not in groups]
-        composed = with_values(self.composed[groups], values)
-        choices: dict[str, str | None] = dict(OmegaConf.select(composed, "hydra.runtime.choices"))
-        config = to_run_config(composed, choices.get("experiment"))
+        composed, choices = self.composed[groups]
+        config = to_run_config(with_values(composed, values), choices.get("experiment"))
         return Job(config, tuple(overrides), choices)
 
 

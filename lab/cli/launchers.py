@@ -61,9 +61,10 @@ def run_with_hydra(jobs: Sequence[Job], launcher: Any, context: Any, config: Any
     return any(outcome.failed for outcome in outcomes)
 
 
-def make_plan(jobs: Sequence[Job]) -> bool:
+def make_plan(jobs: Sequence[Job], processes: int | None, pack: int) -> bool:
     """Print which runs are new, done, partial or stale; none of them can fail."""
+    from lab.launch.local import LocalLauncher
     from lab.sweep.plan import print_plan
 
-    print_plan(Sweep.of(jobs))
+    print_plan(Sweep.of(jobs), LocalLauncher(processes, pack))
     return False

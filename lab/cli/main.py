@@ -20,7 +20,7 @@ usage: python -m lab [COMMAND] experiment=NAME [key=value ...]
 
 commands
   sweep     train, sample, measure and compare every arm (the default)
-  plan      say which runs are new, done, partial or stale; train nothing
+  plan      say which runs are new, done, partial or stale, and how long they take; train nothing
   dataset   build one dataset and show its contact sheet: dataset=NAME
   report    write verdicts, sheets and page again from the run folders
   results   write the verdicts of all finished experiments into experiments/README.md
@@ -147,13 +147,14 @@ def _report(overrides: list[str]) -> int:
     from lab.display.terminal import SweepDisplay
     from lab.record.places import Places
     from lab.record.sweep_folder import SweepFolder
-    from lab.sweep.conclude import rewrite
+    from lab.sweep.conclude import print_conclusion, rewrite
 
     config = compose_run(overrides)
     folder = SweepFolder(Places.of(config.paths).experiment(config.experiment.name))
     with SweepDisplay(config.experiment.name, ()) as display:
         rewrite(folder, config.experiment.claims, display)
-    return _say(str(folder.page))
+    print_conclusion(folder)
+    return 0
 
 
 def _results(overrides: list[str]) -> int:

@@ -11,6 +11,11 @@ from dataclasses import dataclass, field
 __all__ = ["Pace", "RunProgress", "Stage", "Stopwatch"]
 
 
+_RATE = "rate"  # the figure of a training: samples per second
+# What the parts of a stage are.
+_PARTS = {"train": "steps", "sample": "images", "measure": "images"}
+
+
 @dataclass
 class Stage:
     """One stage of one run.
@@ -86,6 +91,13 @@ class RunProgress:
     def position(self) -> str:
         """Parts done of the stage's total: `120/300`."""
         return f"{self.stages[-1].done}/{self.stages[-1].total}" if self.running else ""
+
+    @property
+    def rate(self) -> tuple[float | None, str]:
+        """How fast the stage it is in goes, with its unit: training counts samples where told."""
+        if _RATE in self.figures:
+            return self.figures[_RATE], "samples/s"
+        return self.parts_per_second, f"{_PARTS.get(self.stage, 'parts')}/s"
 
     @property
     def parts_per_second(self) -> float | None:

@@ -18,7 +18,7 @@ from lab.display.plain import replace_unknown_signs
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["print_rows", "print_table", "print_verdicts", "standard_output"]
+__all__ = ["look_word", "print_rows", "print_table", "print_verdicts", "standard_output"]
 
 _FILE_COLUMNS = 160  # of a table that is not written to a terminal
 _NARROW_COLUMNS = 110  # below it the words of a verdict stand under one another
@@ -78,7 +78,8 @@ def print_verdicts(
 ) -> None:
     """Print the table of `lab.judge`: claim, arm, verdict, effects and intervals, and why.
 
-    Where a claim has one, what the article read by eye stands beside the verdict. In a narrow
+    Where there were looks, the training seeds at which a claim was decided stand beside the
+    verdict; where a claim has one, what the article read by eye does. In a narrow
     terminal columns are put together. What decides an open claim is in `verdicts.csv`.
 
     Args:
@@ -96,13 +97,22 @@ def print_verdicts(
 
 def _wide(rows: Sequence[dict[Any, Any]]) -> tuple[list[str], Callable[..., list[str]]]:
     """Return the columns of a wide table, and what reads a row of it."""
+    looks = ["look"] if any("look" in row for row in rows) else []
     by_eye = ["article"] if any(row.get("article") for row in rows) else []
 
     def read(row: dict[Any, Any]) -> list[str]:
-        own = [row[column] for column in ("arm", "verdict", *by_eye)]
+        own = [row["arm"], row["verdict"], *(look_word(row["look"]) for _ in looks)]
+        own += [row[column] for column in by_eye]
         return [_statement(row), *own, _effects(row), row["reason"]]
 
-    return ["claim", "arm", "verdict", *by_eye, "effect", "because"], read
+    return ["claim", "arm", "verdict", *looks, *by_eye, "effect", "because"], read
+
+
+def look_word(look: float) -> str:
+    """Return the look at which a verdict was reached: `5 seeds`; `open`; empty if not asked."""
+    if math.isnan(look):
+        return ""
+    return f"{look:.0f} seeds" if look else "open"
 
 
 def _narrow(rows: Sequence[dict[Any, Any]]) -> tuple[list[str], Callable[..., list[str]]]:
@@ -112,7 +122,8 @@ def _narrow(rows: Sequence[dict[Any, Any]]) -> tuple[list[str], Callable[..., li
         article = f"the article read: {row['article']}" if row.get("article") else ""
         why = [_effects(row), row["reason"], article]
         claim = f"{_statement(row)}\n({row['arm']})"
-        return [claim, row["verdict"], "\n".join(line for line in why if line)]
+        verdict = "\n".join(filter(None, [row["verdict"], look_word(row.get("look", math.nan))]))
+        return [claim, verdict, "\n".join(line for line in why if line)]
 
     return ["claim", "verdict", "effect, because"], read
 

@@ -82,6 +82,12 @@ class SweepDisplay:
             self._live.stop()
             self._live = None
 
+    def announce(self, runs: Sequence[str]) -> None:
+        """Say which runs come next, behind those that are known."""
+        for run in runs:
+            self._announced.append(run)
+            self._runs.setdefault(run, RunProgress())
+
     def stage(self, run: str, name: str, total: int) -> None:
         """Begin a stage of a run.
 
@@ -100,7 +106,7 @@ class SweepDisplay:
         Args:
             run: The run.
             done: Parts done since the stage's beginning, those of an earlier process included.
-            figures: What to show: `loss`, and `rate` where parts per second are not what counts.
+            figures: What to show: `loss`, and `rate`, samples per second, in a training.
         """
         progress = self._runs[run]
         progress.advance(done, figures, self._clock())
@@ -205,10 +211,10 @@ class SweepDisplay:
         progress = self._runs[run]
         if not progress.running:
             return {"rate": "", "loss": "", "left": ""}
-        rate = progress.figures.get("rate", progress.parts_per_second)
+        rate, unit = progress.rate
         loss, left = progress.figures.get("loss"), self._pace.left(run, self._clock())
         return {
-            "rate": "" if rate is None else f"{rate:.1f}/s",
+            "rate": "" if rate is None else f"{rate:.1f} {unit}",
             "loss": "" if loss is None else f"{loss:.4f}",
             "left": "" if left is None else _duration(left),
         }

@@ -17,18 +17,23 @@ from lab.core import roles
 from lab.experiment.schema import RunConfig
 
 __all__ = [
+    "ARM_KEY",
     "ARM_NAME",
     "Arm",
     "Job",
     "arms_of",
     "as_mapping",
     "factors_of",
+    "level_of",
     "recorded_arms",
+    "same_level",
     "same_others",
 ]
 
 # The column of a table that holds an arm's name; several labels may share one.
 ARM_NAME = "arm_name"
+# The key by which claims choose a named arm.
+ARM_KEY = "arm"
 # Keys that identify a run and are no factors.
 _NO_FACTORS = ("seed", "arm", "role")
 
@@ -112,7 +117,7 @@ def _vary_within_a_name(arms: Iterable[tuple[str, Mapping[str, Any]]]) -> set[st
     }
 
 
-def _level(job: Job, key: str) -> Any:
+def level_of(job: Job, key: str) -> Any:
     """Return a factor's level: the typed value of a config key, or a group's chosen option."""
     if key in job.choices:
         return job.choices[key]
@@ -120,6 +125,14 @@ def _level(job: Job, key: str) -> Any:
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     return str(value) if isinstance(value, dict) else value
+
+
+def same_level(value: Any, level: Any) -> bool:
+    """Compare as numbers where both are, else by spelling: a column with gaps turns 4 into 4.0."""
+    try:
+        return float(value) == float(level)
+    except (TypeError, ValueError):
+        return str(value) == str(level)
 
 
 def _different(levels: Sequence[Any]) -> list[Any]:
@@ -134,7 +147,7 @@ def _different(levels: Sequence[Any]) -> list[Any]:
 def factors_of(jobs: Sequence[Job]) -> dict[str, list[Any]]:
     """Return each factor of a sweep with its levels in the order they appear."""
     keys = dict.fromkeys(key for job in jobs for key in job.overrides if key not in _NO_FACTORS)
-    levels = {key: _different([_level(job, key) for job in jobs]) for key in keys}
+    levels = {key: _different([level_of(job, key) for job in jobs]) for key in keys}
     return {key: those for key, those in levels.items() if len(those) > 1}
 
 
@@ -145,7 +158,7 @@ def arms_of(jobs: Sequence[Job]) -> list[Arm]:
     between jobs of one name.
     """
     keys = list(factors_of(jobs))
-    levels = [{key: _level(job, key) for key in keys} for job in jobs]
+    levels = [{key: level_of(job, key) for key in keys} for job in jobs]
     names = [job.config.arm for job in jobs]
     vary = _vary_within_a_name(zip(names, levels, strict=True))
     short = _short_names([key for key in keys if key in vary])

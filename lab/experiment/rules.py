@@ -13,12 +13,13 @@ from lab.core.errors import unknown
 from lab.core.names import is_name
 from lab.core.settings import identity_of
 from lab.experiment.arms import Job, factors_of
+from lab.experiment.asked import adding_mistakes
 
 __all__ = ["arm_mistakes", "claim_mistakes", "sweep_mistakes"]
 
 _ARMS = "hydra.sweeper.arms"
 # One sweep has one question, one place for its results and one way to measure them.
-_NO_FACTORS = ("experiment", "tracking", "paths", "probe")
+_NO_FACTORS = ("experiment", "tracking", "paths", "probe", "sweep")
 
 
 def arm_mistakes(
@@ -54,6 +55,11 @@ def arm_mistakes(
             found.append(f"{_ARMS}.{name} must not set arm: {name} is its name")
         if levels.get("role") == roles.PLACEBO:
             placebos.append(name)
+        found += [
+            f"{_ARMS}.{name} must not set {item}: it belongs to the sweep as a whole"
+            for item in levels
+            if str(item).split(".")[0] == "sweep"
+        ]
         found += [
             f"{_ARMS}.{name}.{item}: {{}} changes nothing, because mappings are merged"
             for item, value in levels.items()
@@ -110,6 +116,7 @@ def sweep_mistakes(jobs: Sequence[Job]) -> list[str]:
     # Jobs that differ in a fixed setting alone are the same run as well: one line is enough.
     found = list(_fixed_settings(jobs)) or list(_same_runs(jobs))
     found += _unreached_steps(jobs)
+    found += adding_mistakes(jobs)
     return list(dict.fromkeys(found))
 
 

@@ -26,6 +26,7 @@ from lab.core.settings import (
     within,
 )
 from lab.experiment.question import ExperimentConfig
+from lab.experiment.until import SweepConfig
 
 __all__ = [
     "IS_STORE",
@@ -296,5 +297,6 @@ class RunConfig:
     sample: SampleConfig = field(default_factory=SampleConfig)
     probe: ProbeConfig = field(default_factory=ProbeConfig)
     experiment: ExperimentConfig = field(default_factory=ExperimentConfig)
+    sweep: SweepConfig = field(default_factory=SweepConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     paths: PathConfig = field(default_factory=PathConfig)

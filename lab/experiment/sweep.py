@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from lab.core.errors import LabError
@@ -16,6 +16,7 @@ from lab.experiment.schema import (
     RunConfig,
     TrackingConfig,
 )
+from lab.experiment.until import SweepConfig
 
 __all__ = ["Run", "Sweep"]
 
@@ -50,8 +51,10 @@ class Sweep:
         tracking: Where runs are mirrored to.
         paths: Where results are written.
         factors: Each varied key with its levels in the order they appear.
-        runs: The runs in their order.
+        runs: The runs in their order; where seeds are added until claims are decided, all that
+            there can be.
         noises_per_seed: As `lab.record.documents.SweepRecord` has it.
+        ends: When it ends.
     """
 
     experiment: ExperimentConfig
@@ -61,6 +64,7 @@ class Sweep:
     factors: dict[str, list[Any]]
     runs: tuple[Run, ...]
     noises_per_seed: int = 0
+    ends: SweepConfig = field(default_factory=SweepConfig)
 
     @classmethod
     def of(cls, jobs: Sequence[Job]) -> Sweep:
@@ -82,6 +86,7 @@ class Sweep:
                 "sample.noises, and with per_seed sample.num_images,",
                 [job.config.sample.noises_per_seed for job in jobs],
             ),
+            ends=_shared("sweep", [job.config.sweep for job in jobs]),
         )
 
     @property
@@ -98,6 +103,11 @@ class Sweep:
     def arms(self) -> list[Arm]:
         """Its arms, each once."""
         return list({run.arm.label: run.arm for run in self.runs}.values())
+
+    @property
+    def train_seeds(self) -> list[int]:
+        """Its training seeds, ascending."""
+        return sorted({run.config.seed for run in self.runs})
 
 
 def _shared(key: str, values: Sequence[Settings]) -> Settings:

@@ -4,6 +4,11 @@ A claim that is tested whenever seeds were added errs up to .12 of the time at a
 the looks are fixed beforehand (`LOOKS`), each is tested at the same, smaller level, and the level
 depends on how many of the experiment's primary claims are not yet rejected.
 
+What was decided is not asked again. An effect that was found passes its share of the error on to
+the claims that are left; a claim that was decided in another way, such as "no effect", keeps its
+share. So nothing hangs on whether seeds go on being added to what was decided: that p is never
+looked at, and a test that is not made cannot err.
+
 References:
     Pocock (1977), Group sequential methods in the design and analysis of clinical trials,
     Biometrika 64, 191-199; Maurer and Bretz (2013), Multiple testing in group sequential trials
@@ -18,6 +23,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from lab.experiment.until import LOOKS
+
 __all__ = [
     "EFFECT_LEVELS",
     "EQUIVALENCE_P",
@@ -28,7 +35,6 @@ __all__ = [
     "effect_levels",
 ]
 
-LOOKS = (3, 5, 8, 12, 16)  # training seeds
 # Two-sided p at which a claim is rejected, the same at every look, by how many claims are not yet
 # rejected; from 1.2 million simulated sequences.
 EFFECT_LEVELS = (0.01336, 0.00629, 0.00405, 0.00298, 0.00237, 0.00195, 0.00167, 0.00146)
@@ -72,41 +78,44 @@ def decide_over_looks(claims: Mapping[str, Values]) -> dict[str, Look]:
     At a look with S training seeds, :math:`x_s = d_s - \lambda t_s` of the first S seeds is tested
     by the t test over training seeds: for an effect at :math:`\lambda = 0`, for none at
     :math:`\pm` the bound. The smallest p of an effect is rejected while it is at most the level of
-    as many claims as are not yet rejected (Holm); what was decided at a look stands.
+    as many claims as are not yet rejected (Holm); what was decided at a look stands and is not
+    asked again.
 
     Args:
-        claims: All primary claims of all arms, by name; every one with the same number of seeds.
+        claims: All primary claims of all arms, by name. One that was decided may have fewer seeds
+            than the others.
 
     Returns:
-        By name, in the order of `claims`. Looks that the seeds do not reach are not taken.
+        By name, in the order of `claims`. Looks that a claim's seeds do not reach are not taken
+        of it.
 
     Raises:
-        ValueError: If there are more than eight claims, for which no level is known, or they
-            differ in their number of training seeds.
+        ValueError: If there are more than eight claims, for which no level is known.
     """
     if len(claims) > len(EFFECT_LEVELS):
         raise ValueError(
             f"levels are known for up to {len(EFFECT_LEVELS)} claims, got {len(claims)}"
         )
-    seeds = {len(values.differences) for values in claims.values()}
-    if len(seeds) > 1:
-        raise ValueError(f"all claims must have the same training seeds, got {sorted(seeds)}")
-    decided = {name: Look(0, "open") for name in claims}
-    rejected: set[str] = set()
-    for num_train in (look for look in LOOKS if seeds and look <= min(seeds)):
-        left = [name for name in claims if name not in rejected]
-        p = np.array([_p(claims[name].differences[:num_train]) for name in left])
-        found = [name for name, yes in zip(left, p <= 1 - effect_levels(p), strict=True) if yes]
-        for name in found:
-            rejected.add(name)
-            if decided[name].found == "open":
+    decided: dict[str, Look] = {}
+    for num_train in LOOKS:
+        asked = [
+            name
+            for name, values in claims.items()
+            if name not in decided and len(values.differences) >= num_train
+        ]
+        left = [name for name in claims if name not in decided or decided[name].found == "within"]
+        p = np.array(
+            [_p(claims[name].differences[:num_train]) if name in asked else 1.0 for name in left]
+        )
+        for name, found in zip(left, p <= 1 - effect_levels(p), strict=True):
+            if found:
                 mean = claims[name].differences[:num_train].mean()
                 towards = mean * claims[name].distances[:num_train].mean()
                 decided[name] = Look(num_train, "above" if towards > 0 else "below")
-        for name, values in claims.items():
-            if decided[name].found == "open" and _is_within(values, num_train):
+        for name in asked:
+            if name not in decided and _is_within(claims[name], num_train):
                 decided[name] = Look(num_train, "within")
-    return decided
+    return {name: decided.get(name, Look(0, "open")) for name in claims}
 
 
 def effect_levels(p: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ from lab.judge.values import COLUMNS
 from lab.judge.verdict import decide
 from lab.probe.alarm import false_alarms
 
-__all__ = ["adjust", "check_frames", "gather", "judge", "with_context"]
+__all__ = ["adjust", "check_frames", "check_seeds", "gather", "judge", "with_context"]
 
 CHECK_COLUMNS = ("arm", "train_seed", "loss_adapter", "loss_base")
 
@@ -37,6 +37,7 @@ def judge(
     *,
     checks: pd.DataFrame,
     steps: pd.DataFrame | None = None,
+    looks: Collection[int] = (),
 ) -> pd.DataFrame:
     """Judge every claim of an experiment in every arm that it speaks of.
 
@@ -55,6 +56,7 @@ def judge(
             images at fixed noise, `loss_adapter` and `loss_base`.
         steps: As `measurements`, at every training step and with a column `step`: what claims of
             kind `earlier` are read on.
+        looks: How many training seeds an arm may end at (see `check_seeds`).
 
     Returns:
         One row per claim and arm. `effect`, `effect_low` and `effect_high` are in the probe's
@@ -74,6 +76,7 @@ def judge(
             every claim at once.
     """
     check_frames(measurements, checks)
+    check_seeds(measurements, looks)
     evidence = gather(measurements, claims, checks, measurements if steps is None else steps)
     levels, adjusted = adjust(evidence)
     rows = [
@@ -99,11 +102,16 @@ def gather(
     claims: Mapping[str, ClaimConfig],
     checks: pd.DataFrame,
     steps: pd.DataFrame,
+    only: Collection[str] | None = None,
 ) -> list[Evidence]:
-    """Return the evidence on every claim in every arm; raise every mistake of all of them."""
+    """Return the evidence on every claim in every arm; raise every mistake of all of them.
+
+    With `only` it is that of the claims of these names: others are there to be compared with.
+    """
     evidence: list[Evidence] = []
     mistakes: list[str] = []
-    for name, claim in claims.items():
+    for name in claims if only is None else only:
+        claim = claims[name]
         try:
             if claim.kind == "earlier":
                 evidence += _gather_earlier(steps, name, claims, checks)
@@ -132,7 +140,7 @@ def _gather_earlier(
 
 
 def check_frames(measurements: pd.DataFrame, checks: pd.DataFrame) -> None:
-    """Raise for missing columns, unknown roles and arms that lack training seeds."""
+    """Raise for missing columns and unknown roles."""
     mistakes = [
         f"measurements must have the column {name}"
         for name in COLUMNS
@@ -149,18 +157,32 @@ def check_frames(measurements: pd.DataFrame, checks: pd.DataFrame) -> None:
         for role in measurements["role"].unique()
         if role not in IMAGE_ROLES
     ]
+    raise_if(mistakes)
+
+
+def check_seeds(measurements: pd.DataFrame, looks: Collection[int] = ()) -> None:
+    """Raise for arms that lack training seeds that others have.
+
+    Args:
+        measurements: As for `judge`.
+        looks: How many training seeds an arm may end at: it has the first so many of all.
+    """
     arms = measurements[measurements["role"] == ARM]
-    expected = set(arms["train_seed"])
+    expected = sorted(set(arms["train_seed"]))
     lacking: dict[str, list[str]] = {}  # arms that lack the same seeds are named in one line
     for arm, rows in arms.groupby("arm", sort=False):
-        seeds = sorted(expected - set(rows["train_seed"]))
+        own = set(rows["train_seed"])
+        if len(own) in looks and own == set(expected[: len(own)]):
+            continue
+        seeds = sorted(set(expected) - own)
         lacking.setdefault(", ".join(str(int(seed)) for seed in seeds), []).append(f"arm {arm}")
-    mistakes += [
-        f"{', '.join(names)}: training seeds {seeds} are missing, which other arms have"
-        for seeds, names in lacking.items()
-        if seeds
-    ]
-    raise_if(mistakes)
+    raise_if(
+        [
+            f"{', '.join(names)}: training seeds {seeds} are missing, which other arms have"
+            for seeds, names in lacking.items()
+            if seeds
+        ]
+    )
 
 
 def adjust(evidence: list[Evidence]) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from lab.core import roles
 from lab.core.errors import LabError, raise_if, unknown
-from lab.experiment.arms import ARM_NAME
+from lab.experiment.arms import ARM_NAME, same_level
 from lab.experiment.claim import ClaimConfig
 from lab.probe import PROBES
 
@@ -62,7 +62,7 @@ def claim_arms(
     rows = rows[list(dict.fromkeys(["arm", *columns.values()]))].drop_duplicates()
     for key, level in wanted.items():
         # An array: of no rows an empty list would choose no columns.
-        same = [_same_level(value, level) for value in rows[columns[key]]]
+        same = [same_level(value, level) for value in rows[columns[key]]]
         rows = rows[np.array(same, dtype=bool)]
     arms = list(dict.fromkeys(rows["arm"]))
     levels = ", ".join(f"{key}={level}" for key, level in wanted.items())
@@ -111,14 +111,6 @@ def twin_of(measurements: pd.DataFrame, name: str, claim: ClaimConfig, arm: str)
             f"got {', '.join(nearest) or 'none'}"
         )
     return nearest[0]
-
-
-def _same_level(value: Any, level: Any) -> bool:
-    """Compare as numbers where both are, else by spelling: a column with gaps turns 4 into 4.0."""
-    try:
-        return float(value) == float(level)
-    except (TypeError, ValueError):
-        return str(value) == str(level)
 
 
 def claim_values(measurements: pd.DataFrame, name: str, claim: ClaimConfig) -> pd.DataFrame:

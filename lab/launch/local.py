@@ -50,15 +50,20 @@ class LocalLauncher:
         for task in tasks:
             yield from perform(task, resident, display)
 
-    def count(self, tasks: Sequence[Task]) -> int:
-        """Return how many processes share the tasks; 1 means this one does them all."""
+    def count(self, tasks: Sequence[Task], devices: int | None = None) -> int:
+        """Return how many processes share the tasks; 1 means this one does them all.
+
+        Args:
+            tasks: The tasks.
+            devices: How many accelerators there are; None to look for them.
+        """
         if self.processes is not None:
             return max(1, min(self.processes, len(tasks)))
         runs = [task.runs[0] for task in tasks if not task.base]
         steps = sum(run.config.train.num_steps for run in runs)
         if len(runs) < 2 or steps < WORTH_STEPS:
             return 1
-        if devices := num_devices():
+        if devices := num_devices() if devices is None else devices:
             return min(devices, len(tasks))
         if not all(is_small(find_model(run.config.model)) for run in runs):
             return 1

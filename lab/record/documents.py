@@ -7,6 +7,7 @@ class does not know is left out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -14,8 +15,11 @@ from typing import Any, ClassVar, Self
 from lab.core import roles
 from lab.core.errors import LabError
 from lab.core.files import read_json, write_json
+from lab.experiment.until import LOOKS
 
-__all__ = ["About", "Checks", "Document", "Done", "Failure", "RunEntry", "SweepRecord"]
+__all__ = [
+    "About", "Checks", "Document", "Done", "Failure", "RunEntry", "SeenVerdicts", "SweepRecord",
+]  # fmt: skip
 
 _FORMER_NAMES = {"seed": "train_seed"}
 
@@ -196,6 +200,10 @@ class SweepRecord(Document):
         finished: ISO 8601, UTC.
         command: What was typed.
         stage_seconds: Where the time went.
+        until: `decided` where training seeds were added until the claims were decided.
+        max_seeds: With `decided`, the most training seeds there may be; 0 without.
+        seen: At how many training seeds verdicts on these runs had been seen before, where that
+            was no part of the plan.
         conclusion: Id of what the tables and the page beside it were made of; empty until all of
             them are there.
         parts: SHA-256 of the files that make it complete, by their place in the folder.
@@ -216,6 +224,9 @@ class SweepRecord(Document):
     finished: str = ""
     command: str = ""
     stage_seconds: dict[str, float] = field(default_factory=dict)
+    until: str = ""
+    max_seeds: int = 0
+    seen: list[int] = field(default_factory=list)
     conclusion: str = ""
     parts: dict[str, str] = field(default_factory=dict)
 
@@ -239,6 +250,41 @@ class SweepRecord(Document):
     def levels(self) -> dict[str, dict[str, Any]]:
         """Return each arm's label with its levels."""
         return {arm["label"]: dict(arm.get("levels", {})) for arm in self.arms}
+
+
+@dataclass(frozen=True)
+class SeenVerdicts(Document):
+    """`looks.json`: of which runs verdicts were seen in this folder, ever.
+
+    Attributes:
+        tables: For each verdict table the ids of its runs, under each training seed.
+    """
+
+    FILE = "looks.json"
+    tables: list[dict[str, list[str]]] = field(default_factory=list)
+
+    @staticmethod
+    def table_of(runs: Sequence[RunEntry]) -> dict[str, list[str]]:
+        """Return what is kept of a verdict table that was made of runs."""
+        done = sorted((run.train_seed, run.run_id) for run in runs if run.status == "DONE")
+        seeds = dict.fromkeys(seed for seed, _ in done)
+        return {str(seed): sorted({name for at, name in done if at == seed}) for seed in seeds}
+
+    def counts_beside(self, own: dict[str, list[str]]) -> list[int]:
+        """Return how many training seeds other tables had that share a run with one.
+
+        Fewer than those of the first look give no verdict: nothing was seen of them.
+        """
+        names = {name for those in own.values() for name in those}
+        return sorted(
+            {
+                len(table)
+                for table in self.tables
+                if len(table) >= LOOKS[0]
+                and table.keys() != own.keys()
+                and any(name in names for those in table.values() for name in those)
+            }
+        )
 
 
 def _known_keys(kind: type, content: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from lab.core.errors import LabError
 from lab.experiment.claim import ClaimConfig
 from lab.judge import judge
 from lab.judge.evidence import build_evidence
+from lab.judge.looks import LOOKS
 from lab.judge.question import ask
 from lab.results.sweep import SweepResults
 
@@ -81,7 +82,7 @@ def unasked_effects(sweep: SweepResults) -> pd.DataFrame:
         asked = sweep.verdicts.loc[sweep.verdicts["claim"] == name, "arm"]
         everywhere = replace(claim, arm={}, target=_target(sweep, name, claim, asked.iloc[0]))
         try:
-            table = judge(sweep.measurements, {name: everywhere}, checks=sweep.checks)
+            table = judge(sweep.measurements, {name: everywhere}, checks=sweep.checks, looks=LOOKS)
         except LabError:
             continue
         tables.append(table.loc[~table["arm"].isin(asked), list(_EFFECT)])

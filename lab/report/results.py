@@ -14,11 +14,13 @@ from lab.core import roles
 from lab.core.errors import LabError
 from lab.core.files import write_bytes
 from lab.core.project import list_experiments
+from lab.display.tables import look_word
 from lab.experiment.claim import expected_verdict
 from lab.judge.decision import Verdict
 from lab.record.documents import About, SweepRecord
 from lab.record.sweep_folder import SweepFolder, open_folder
 from lab.record.tables import VERDICTS
+from lab.results.looks import looks_note
 
 __all__ = ["BEGIN", "END", "agreement", "results_text", "write_results"]
 
@@ -31,6 +33,7 @@ _OPEN = {
 _COLUMNS = (
     "claim", "arm", "article", "verdict", "agrees", "learning index", "effect", "seeds",
 )  # fmt: skip
+_LOOK = "look"  # one more column where there were looks
 
 
 def agreement(article: str, verdict: str) -> str:
@@ -84,6 +87,7 @@ def results_text(folder: Path) -> str:
     sweep, record = open_folder(folder.parent, folder.name)
     verdicts = VERDICTS.read(folder)
     rows: list[dict[str, Any]] = verdicts.to_dict("records")  # type: ignore[assignment]
+    columns = [*_COLUMNS, *([_LOOK] if _LOOK in verdicts else [])]
     return "\n".join(
         [
             f"### {record.experiment}",
@@ -92,8 +96,8 @@ def results_text(folder: Path) -> str:
             "",
             *_facts(sweep, record, verdicts),
             "",
-            _line(_COLUMNS),
-            _line(["---"] * len(_COLUMNS)),
+            _line(columns),
+            _line(["---"] * len(columns)),
             *(_line(_cells(row)) for row in rows),
             "",
             *_disagreements(rows),
@@ -109,16 +113,28 @@ def _facts(sweep: SweepFolder, record: SweepRecord, verdicts: pd.DataFrame) -> l
     num_placebos = played.count(roles.PLACEBO)
     placebo = " and a placebo" if num_placebos else ""
     own = " of each one's own" if record.noises_per_seed else ""
-    train, generation = verdicts["num_train_seeds"].max(), verdicts["num_generation_seeds"].max()
+    generation = verdicts["num_generation_seeds"].max()
+    note = looks_note(record, verdicts)
     return [
         f"- command: `make sweep EXP={record.experiment}`",
-        f"- {len(played) - num_placebos} arms{placebo} x {train} training seeds x {generation} "
-        f"generation seeds{own}; {len(runs)} of {len(record.runs)} runs done",
+        f"- {len(played) - num_placebos} arms{placebo} x {_num_train(record, verdicts)} training "
+        f"seeds x {generation} generation seeds{own}; {len(runs)} of {len(record.runs)} runs done",
+        *([f"- {note}"] if note else []),
         f"- wall time {_minutes(_seconds_between(record))}; the runs took {_minutes(computed)} "
         "one after the other",
         f"- base model {_each(each.model_fingerprint for each in about)}, code "
         f"{_each(each.git_commit[:12] for each in about)}; {_versions(about)}",
     ]
+
+
+def _num_train(record: SweepRecord, verdicts: pd.DataFrame) -> str:
+    """Return how many training seeds arms have: `3`, or `3 to 8` where they were added."""
+    seeds: dict[str, set[int]] = {}
+    for run in record.runs:
+        seeds.setdefault(run.arm, set()).add(run.train_seed)
+    counts = {len(own) for own in seeds.values()} if record.until else set()
+    most = verdicts["num_train_seeds"].max()
+    return f"{min(counts)} to {max(counts)}" if len(counts) > 1 else str(most)
 
 
 def _each(names: Iterable[str]) -> str:
@@ -154,6 +170,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         _interval(row["learning_index"], row["li_low"], row["li_high"]),
         _interval(row["effect"], row["effect_low"], row["effect_high"], row["unit"]),
         f"{row['num_train_seeds']} x {row['num_generation_seeds']}",
+        *([look_word(row[_LOOK]) or "-"] if _LOOK in row else []),
     ]
 
 

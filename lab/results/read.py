@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 # Parts of a configuration that say where and under which name, not what was done.
-_NOT_COMPARED = ("experiment.", "paths.", "tracking.")
+_NOT_COMPARED = ("experiment.", "paths.", "sweep.", "tracking.")
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,17 @@ from lab.core.errors import LabError
 from lab.core.files import write_bytes
 from lab.core.identity import file_hash
 from lab.experiment.claim import ClaimConfig
-from lab.judge import judge
-from lab.judge.values import absent_arms
 from lab.launch.task import Outcome
 from lab.record.documents import SweepRecord
 from lab.record.sweep_folder import SweepFolder
 from lab.record.tables import DIVERSITY, VERDICTS
+from lab.results.looks import looks_note
 from lab.results.means import SHOWN, means_moved
 from lab.results.pilot import why_pilot
 from lab.results.sweep import SweepResults, open_sweep
-from lab.sweep.controls import write_controls
+from lab.sweep.controls import CONTROLS, write_controls
 from lab.sweep.finished import Finished
+from lab.sweep.judging import judge_sweep, note_seen
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lab.display.progress import Talk
     from lab.display.terminal import SweepDisplay
 
-__all__ = ["conclude", "print_conclusion", "rewrite"]
+__all__ = ["conclude", "is_concluded", "print_conclusion", "rewrite"]
 
 COMPARISON = "comparison"
 
@@ -51,12 +51,13 @@ def conclude(finished: Finished, display: SweepDisplay, watch: Stopwatch) -> Out
     """
     folder = finished.folder
     try:
-        if not _is_concluded(folder, finished.conclusion):
+        if not is_concluded(folder, finished.conclusion):
             _remove_changed(folder)
-            with watch.stage("controls"):
+            with watch.stage(CONTROLS):
                 write_controls(finished, display)
             with watch.stage(COMPARISON):
-                record = replace(finished.record(), conclusion=finished.conclusion)
+                record = note_seen(folder, finished.record())
+                record = replace(record, conclusion=finished.conclusion)
                 _write_report(folder, record, watch, finished.sweep.claims, display)
     except LabError as error:
         return _failed(display, "; ".join(error.mistakes), "")
@@ -73,7 +74,7 @@ def _failed(display: SweepDisplay, reason: str, details: str) -> Outcome:
     return Outcome(COMPARISON, "FAILED", reason)
 
 
-def _is_concluded(folder: SweepFolder, conclusion: str) -> bool:
+def is_concluded(folder: SweepFolder, conclusion: str) -> bool:
     """Say whether the comparison of just these results is there, with all parts as written."""
     record = folder.record
     return (
@@ -156,7 +157,7 @@ def report(folder: SweepFolder, claims: Mapping[str, ClaimConfig], display: Talk
         write_sheets(sweep, parts)
     with display.work("judging claims"):
         DIVERSITY.write_frame(folder.path, diversity_table(sweep.full_weight_images))
-        verdicts, reasons = _judge(sweep, claims)
+        verdicts, reasons = judge_sweep(sweep, claims)
         _write_verdicts(folder, verdicts)
         reasons += write_doses(sweep, claims)
         write_variance(sweep)
@@ -168,31 +169,6 @@ def report(folder: SweepFolder, claims: Mapping[str, ClaimConfig], display: Talk
         write_page(sweep, folder.page)
     for line in reasons:
         display.say(line)
-
-
-def _judge(
-    sweep: SweepResults, claims: Mapping[str, ClaimConfig]
-) -> tuple[pd.DataFrame | None, list[str]]:
-    """Judge the claims whose arms are there; a sweep that cannot be judged is not judged at all.
-
-    Returns:
-        The verdicts, None without any, and a line for each claim that was left out.
-    """
-    measured, left_out = {}, []
-    for name, claim in claims.items():
-        if lines := absent_arms(sweep.measurements, name, claim):
-            left_out += [f"no verdict: {line}" for line in lines]
-        else:
-            measured[name] = claim
-    if not measured:
-        return None, left_out
-    try:
-        verdicts = judge(
-            sweep.measurements, measured, checks=sweep.checks, steps=sweep.step_measurements
-        )
-    except LabError as error:
-        return None, [f"no verdicts: {line}" for line in error.mistakes]
-    return verdicts, left_out
 
 
 def _write_verdicts(folder: SweepFolder, verdicts: pd.DataFrame | None) -> None:
@@ -213,7 +189,8 @@ def print_conclusion(folder: SweepFolder) -> None:
     if sweep.verdicts.empty:
         _print_means(sweep)
     else:
-        print_verdicts(sweep.verdicts, why_pilot(sweep))
+        notes = [why_pilot(sweep), looks_note(sweep.record, sweep.verdicts)]
+        print_verdicts(sweep.verdicts, "; ".join(filter(None, notes)))
     sys.stdout.write(
         f"comparison  {folder.page.absolute().as_uri()}\n"
         f"sheets      {folder.sheets.absolute().as_uri()}\n"

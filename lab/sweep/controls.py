@@ -22,16 +22,20 @@ from lab.sample.request import run_requests
 from lab.sweep.finished import Finished, unique_datasets
 from lab.sweep.prepare import by_baseline
 
-__all__ = ["write_controls"]
+__all__ = ["CONTROLS", "write_controls"]
+
+CONTROLS = "controls"
 
 
 def write_controls(finished: Finished, display: Talk) -> None:
-    """Write the tables of controls and copy each arm's contact sheet.
+    """Write the tables of controls and copy each arm's contact sheet, once.
 
     Args:
         finished: The sweep.
         display: Shows how many images are measured.
     """
+    if CONTROLS in finished.written:
+        return
     folder = finished.folder
     BASE_IMAGES.write(folder.path, _base_rows(finished, display))
     PLACEBO_IMAGES.write(folder.path, _placebo_rows(finished, display))
@@ -41,6 +45,7 @@ def write_controls(finished: Finished, display: Talk) -> None:
         if run.dataset:
             sheet = folder.contact_sheets / f"{file_name(run.run.arm.label)}.png"
             shutil.copyfile(run.dataset.contact_sheet, sheet)
+    finished.written.add(CONTROLS)
 
 
 def _base_rows(finished: Finished, display: Talk) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
 from lab.core.identity import content_id
@@ -32,12 +32,14 @@ class Finished:
         planned: Its runs as planned.
         outcomes: How each ended, by name.
         began: When the sweep began, in seconds since 1970.
+        written: Which parts of it are written down already.
     """
 
     sweep: Sweep
     planned: Sequence[PlannedRun]
     outcomes: Mapping[str, Outcome]
     began: float
+    written: set[str] = field(default_factory=set)
 
     @property
     def places(self) -> Places:
@@ -73,6 +75,7 @@ class Finished:
                     for run in self.planned
                 ),
                 asdict(self.sweep.experiment),
+                *([asdict(self.sweep.ends)] if self.sweep.ends.adds_seeds else []),
             ]
         )  # fmt: skip
 
@@ -92,6 +95,8 @@ class Finished:
             git_commit=git_commit(),
             started=datetime.fromtimestamp(self.began, UTC).isoformat(timespec="seconds"),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            until=self.sweep.ends.until if self.sweep.ends.adds_seeds else "",
+            max_seeds=self.sweep.ends.max_seeds if self.sweep.ends.adds_seeds else 0,
             command=shlex.join(["python", "-m", "lab", *sys.argv[1:]]),
         )
 

@@ -144,7 +144,8 @@ def plan_tasks(planned: Sequence[PlannedRun], labels: dict[str, str]) -> list[Ta
     trained: dict[str, list[Run]] = {}
     for run in planned:
         if run.status != "DONE":
-            trained.setdefault(run.run_id, []).append(run.run)
+            # What is trained has no id yet where its dataset is not built.
+            trained.setdefault(run.run_id or run.name, []).append(run.run)
     return tasks + [Task(tuple(runs)) for runs in trained.values()]
 
 

@@ -54,7 +54,7 @@ __all__ = [
 _LAYOUT = 2
 # Parts of a configuration that are the same for all runs of an experiment, or say where they lie.
 # They are in the artifact `config.json`.
-_NO_PARAMETERS = ("experiment.", "paths.", "tracking.")
+_NO_PARAMETERS = ("experiment.", "paths.", "sweep.", "tracking.")
 
 
 @dataclass

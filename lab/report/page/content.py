@@ -14,6 +14,7 @@ from lab.report.instruments import Instrument, instruments
 from lab.report.noise_floor import known_floors, noise_floor_instruments
 from lab.report.page.pictures import Pictures
 from lab.report.variance import variance_instruments
+from lab.results.looks import looks_note
 from lab.results.pilot import why_pilot
 from lab.results.sweep import SweepResults
 
@@ -39,6 +40,7 @@ def page_content(sweep: SweepResults, pictures: Pictures) -> dict[str, Any]:
         "name": sweep.name,
         "question": sweep.question,
         "pilot": why_pilot(sweep),
+        "looks": looks_note(record, sweep.verdicts),
         "record": {key: getattr(record, key) for key in shown},
         "factors": {key: [str(level) for level in sweep.factors[key]] for key in sweep.factors},
         "prompts": record.prompts,

@@ -45,6 +45,7 @@ function renderTop() {
     el("div", { class: "top-line" }, el("span", { class: "name" }, DATA.name), themeButton()),
     el("h1", {}, DATA.question || DATA.name),
     DATA.pilot ? el("p", { class: "alert", id: "pilot" }, `${sentence(DATA.pilot)}. Its verdicts are a first look.`) : null,
+    DATA.looks ? el("p", { class: "quiet", id: "looks" }, `${sentence(DATA.looks)}.`) : null,
     el("p", { class: "quiet facts" }, facts.map((fact) => el("span", {}, fact))),
     failed.length ? el("p", { class: "alert" }, el("a", { href: "#details" , onclick: (event) => { event.preventDefault(); leapTo("details"); } },
       `${failed.length} run${failed.length === 1 ? "" : "s"} failed`), `: ${distinct(failed.map((run) => run.reason)).join("; ")}`) : null,
@@ -119,6 +120,7 @@ function verdictDetail(row) {
   const probe = claim.probe || distinct(Object.values(claim.matched || {})).join(", ");
   const facts = [
     ["Would decide it", row.decided_by],
+    ["Decided at the look of", row.look ? `${row.look} training seeds` : row.look === 0 ? "still open" : null],
     ["Learning index", row.learning_index === null ? null : `${number(row.learning_index, 2)} (${number(row.li_low, 2)} to ${number(row.li_high, 2)})`],
     [`Raw effect${row.unit ? `, ${row.unit}` : ""}`, row.effect === null ? null : `${signed(row.effect)} (${number(row.effect_low)} to ${number(row.effect_high)})`],
     ["Probe", probe],
