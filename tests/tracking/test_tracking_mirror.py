@@ -35,7 +35,7 @@ def test_parameters_read_back_equal_the_configuration(results, uri, client):
     expected = {
         key: value
         for key, value in flat.items()
-        if not key.startswith(("experiment.", "paths.", "tracking."))
+        if not key.startswith(("experiment.", "paths.", "sweep.", "tracking."))
     }
     # Words are stored bare, everything else as JSON.
     read = {
