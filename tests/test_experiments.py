@@ -30,7 +30,7 @@ def planned(tmp_path_factory):
     def plan(name):
         found = []
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("lab.sweep.plan.print_plan", lambda sweep: found.extend(sweep.runs))
+            patch.setattr("lab.sweep.plan.print_plan", lambda sweep, _: found.extend(sweep.runs))
             assert main(["plan", f"experiment={name}", f"paths.runs={runs}"]) == 0
         return found
 
