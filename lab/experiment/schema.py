@@ -7,13 +7,10 @@ Nothing in this module imports torch, so help and planning start fast.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from lab.core import roles
-from lab.core.project import PROJECT
 from lab.core.settings import (
-    Rule,
     at_least,
     between,
     each_once,
@@ -25,12 +22,11 @@ from lab.core.settings import (
     setting,
     within,
 )
+from lab.experiment.address import IS_PLACE, IS_STORE
 from lab.experiment.question import ExperimentConfig
 from lab.experiment.until import SweepConfig
 
 __all__ = [
-    "IS_STORE",
-    "SQLITE",
     "AdapterConfig",
     "DatasetConfig",
     "ModelConfig",
@@ -46,34 +42,6 @@ __all__ = [
 
 # Of every seed: it fits each column and generator.
 _SEEDS = between(0, 2**32 - 1)
-# Schemes of the stores that MLflow knows; a database may name its driver: postgresql+psycopg.
-_STORES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
-SQLITE = "sqlite:///"
-
-
-def _is_store(uri: str) -> bool:
-    """Say whether MLflow can keep runs at an address; a database's file has an absolute path."""
-    scheme, mark, _ = uri.partition("://")
-    absolute = not uri.startswith(SQLITE) or Path(uri.removeprefix(SQLITE)).is_absolute()
-    return bool(mark) and scheme.split("+")[0] in _STORES and absolute
-
-
-IS_STORE = Rule(
-    "the address of a server or database, such as http://localhost:5000 or, with an absolute "
-    f"path, sqlite:////folder/mlflow.db (it begins with one of {', '.join(_STORES)})",
-    _is_store,
-)
-
-
-def _is_place() -> Rule:
-    def holds(path: str) -> bool:
-        return bool(path.strip()) and not {"?", "#"} & {*str(PROJECT / path)}
-
-    return Rule(
-        "a folder without '?' and '#' in its path (an address ends there, and MLflow's database "
-        "has one)",
-        holds,
-    )
 
 
 @dataclass
@@ -278,7 +246,7 @@ class TrackingConfig:
 class PathConfig:
     """Where results are written; a relative path starts at the project's root."""
 
-    runs: str = setting("runs", _is_place(), identity=False)
+    runs: str = setting("runs", IS_PLACE, identity=False)
 
 
 @dataclass

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.core.errors import LabError
-from lab.experiment.schema import IS_STORE, SQLITE, TrackingConfig
+from lab.experiment.address import IS_STORE, SQLITE
+from lab.experiment.schema import TrackingConfig
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
