@@ -16,7 +16,7 @@ export HYDRA_FULL_ERROR := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep plan report results dataset pictures ui sync notebook test test-all lint format bench audit base-model noun-classifier exam
+.PHONY: help setup sweep plan report results dataset pictures ui sync notebook test test-all lint format bench audit chaos base-model noun-classifier exam
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -96,6 +96,9 @@ bench: $(READY) ## [ARGS=...]: speed, as ratios to the bare UNet in the same run
 
 audit: $(READY) ## [ARGS=--replicates=200]: how often the verdicts err; writes experiments/AUDIT.md
 	@$(RUN) lab.bench.audit $(ARGS)
+
+chaos: $(READY) ## [ARGS=--kills=50]: kill sweeps at random moments; status 1 when a byte differs after
+	@$(RUN) lab.bench.chaos $(ARGS)
 
 lint: $(READY) ## ruff and mypy
 	@$(RUN) ruff check .

@@ -72,10 +72,11 @@ def read_images(
 
 def _with_blocks(images: pd.DataFrame, size: int) -> pd.DataFrame:
     """Add the training seed whose noise each picture was drawn from; NA where all share theirs."""
+    images = images.copy()  # in one piece: pandas warns of tables that grew column by column
     drawn = (images["role"] != roles.TRAINING) & (size > 0)
     blocks = images["generation_seed"].where(drawn) // max(size, 1)
     images.insert(list(images).index("generation_seed") + 1, _BLOCK, blocks.astype("Int64"))
-    return images.copy()  # in one piece: pandas warns of tables that grew column by column
+    return images
 
 
 def is_judged(images: pd.DataFrame, train_seeds: Collection[int]) -> pd.Series[bool]:
