@@ -453,6 +453,20 @@ def test_what_is_missing_is_named(drop: str, message: str) -> None:
         judge(frame, {"claim": claim}, checks=world.checks())
 
 
+def test_an_arm_whose_training_images_cannot_be_read_leaves_the_others_their_verdicts() -> None:
+    """Captions without a colour ask for none: `matched` reads nothing there."""
+    world = grey_world(0.85)
+    frame = world.frame()
+    unread = frame.assign(probe="image_chroma")
+    unread.loc[unread["role"] == "training", "value"] = np.nan
+    other = replace(GREY, probe="image_chroma")
+    frame = pd.concat([frame, unread], ignore_index=True)
+    table = judge(frame, {"claim": GREY, "other": other}, checks=world.checks())
+    rows = table.set_index("claim")
+    assert rows["verdict"].to_dict() == {"claim": "LEARNED", "other": "NOT MEASURABLE"}
+    assert "No training image of the arm has a value of image_chroma" in rows["reason"]["other"]
+
+
 def test_what_a_placebo_was_trained_on_is_no_arms_training_set() -> None:
     world = World().add("base", 0.1, arm="base").add("training", 0.9, arm="p", noise=0.0)
     world.arm(0.5).add("placebo", 0.1, arm="p", train_seeds=(0.0, 1.0), weight=1.0)

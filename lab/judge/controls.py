@@ -37,7 +37,7 @@ class Scale:
 
     Args:
         training: The training set's mean or the claim's `target`, in the probe's unit; NaN for a
-            claim that does not need it.
+            claim that does not need it, or where no training image can be read.
         distance: `training` minus the base model's mean; NaN as `training`.
         measurable: Whether it differs from 0 by more than 3 standard errors, on the side of the
             base model that the claim speaks of.
@@ -60,12 +60,14 @@ def scale_of(values: pd.DataFrame, question: Question, cells: Cells) -> Scale:
         cells: The arm's shift, with the base model's values.
 
     Raises:
-        LabError: If no training image could be read.
+        LabError: If the arm has no training images.
     """
     claim = question.claim
     if not claim.needs_training:
         return Scale(training=np.nan, distance=np.nan, measurable=True, unit=1.0)
     training = _training_mean(values, question) if claim.target is None else claim.target
+    if np.isnan(training):
+        return Scale(training, distance=np.nan, measurable=False, unit=np.nan)
     if cells.base_by_noise.size < 2:
         return Scale(training, distance=np.nan, measurable=True, unit=np.nan)
     distance = training - float(cells.base.mean())
@@ -74,15 +76,17 @@ def scale_of(values: pd.DataFrame, question: Question, cells: Cells) -> Scale:
 
 
 def _training_mean(values: pd.DataFrame, question: Question) -> float:
-    """Return the mean over the images captioned with one of the claim's prompts, or over all."""
+    """Return the mean over the images captioned with one of the claim's prompts, or over all.
+
+    NaN where none of them can be read: captions that name no colour ask for none.
+    """
     claim = question.claim
     rows = of_role(values, roles.TRAINING, question.arm)
     drawn = (values["role"] == roles.ARM) & (values["prompt_set"] == claim.prompts)
     captioned = rows[rows["prompt"].isin(values.loc[drawn, "prompt"].unique())]
-    chosen = (rows if captioned.empty else captioned)["value"].dropna()
-    if chosen.empty:
+    if rows.empty:
         raise LabError(f"{question}: no training image has a value of {', '.join(claim.probes)}")
-    return float(chosen.mean())
+    return float((rows if captioned.empty else captioned)["value"].mean())
 
 
 def dose_rises(shifts: Mapping[float, Cells], scale: Scale) -> bool | None:

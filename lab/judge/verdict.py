@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from lab.judge.criteria import criterion_of
 from lab.judge.deciding import seeds_that_decide
 from lab.judge.decision import Decision, Verdict
@@ -123,6 +125,8 @@ def _before_any_test(evidence: Evidence) -> Decision | None:
 
 
 def _why_not_measurable(evidence: Evidence) -> str:
+    if np.isnan(evidence.scale):
+        return f"No training image of the arm has a value of {', '.join(evidence.claim.probes)}."
     if claimed_sign(evidence.claim) * evidence.scale < 0:
         side = "lower" if evidence.scale < 0 else "higher"
         return (
