@@ -568,3 +568,14 @@ def test_a_joint_claim_counts_pairs_that_went_together_in_training() -> None:
     assert row["effect"] == pytest.approx(1.0, abs=0.05)
     swapped = {"hue_mass/red": "shape/square", "hue_mass/green": "shape/circle"}
     assert world.verdict(replace(claim, joint=swapped))["effect"] == pytest.approx(-1, abs=0.05)
+
+
+def test_too_few_yes_or_no_pictures_are_said_to_be_too_few() -> None:
+    """None of 3 x 16 may still be one in seven (Clopper and Pearson at 19.2 pictures)."""
+    world = World().add("base", 0.0, arm="base", noise=0.0).add("training", 0.9, noise=0.0)
+    world.arm(0.0, noise=0.0)
+    frame = world.frame().query("role != 'arm' or train_seed < 3")
+    checks = world.checks().query("train_seed < 3")
+    [row] = judge(frame, {"claim": replace(GREY, kind="leaked")}, checks=checks).to_dict("records")
+    assert row["verdict"] == "INCONCLUSIVE"
+    assert "3 x 16 yes-or-no pictures leave room for a learning index of 0.16" in row["reason"]

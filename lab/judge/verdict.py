@@ -10,6 +10,7 @@ from lab.judge.criteria import criterion_of
 from lab.judge.deciding import seeds_that_decide
 from lab.judge.decision import Decision, Verdict
 from lab.judge.direction import claimed_sign
+from lab.judge.estimate import Estimate
 from lab.judge.evidence import Evidence
 from lab.judge.thresholds import MIN_GENERATION_SEEDS, MIN_TRAIN_SEEDS, SKEWED
 
@@ -85,11 +86,22 @@ def _decide_on_what_was_read(evidence: Evidence, level: float) -> Decision:
     found = criterion_of(evidence.claim)(evidence, estimate)
     if found is not None:
         return found
-    return Decision(
-        Verdict.INCONCLUSIVE,
+    reason = _why_open(evidence, estimate)
+    return Decision(Verdict.INCONCLUSIVE, reason, seeds_that_decide(evidence, level))
+
+
+def _why_open(evidence: Evidence, estimate: Estimate) -> str:
+    """Say what leaves a claim open: the spread, or that yes-or-no pictures are too few."""
+    seeds, noises = len(evidence.cells.train_seeds), evidence.cells.num_generation_seeds
+    counted = evidence.counted_bound(seeds, noises)
+    if counted > max(abs(estimate.low), abs(estimate.high)):
+        return (
+            f"Nothing to speak of is seen, but {seeds} x {noises} yes-or-no pictures leave room "
+            f"for a {_scale(evidence)} of {counted:.2g}."
+        )
+    return (
         f"The interval of the {_scale(evidence)}, {estimate.low:+.2g} to {estimate.high:+.2g}, "
-        f"allows more than one answer.",
-        seeds_that_decide(evidence, level),
+        f"allows more than one answer."
     )
 
 

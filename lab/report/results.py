@@ -116,14 +116,14 @@ def _facts(sweep: SweepFolder, record: SweepRecord, verdicts: pd.DataFrame) -> l
     generation = verdicts["num_generation_seeds"].max()
     note = looks_note(record, verdicts)
     return [
-        f"- command: `make sweep EXP={record.experiment}`",
+        f"- command: `{_command(record)}`",
         f"- {len(played) - num_placebos} arms{placebo} x {_num_train(record, verdicts)} training "
         f"seeds x {generation} generation seeds{own}; {len(runs)} of {len(record.runs)} runs done",
         *([f"- {note}"] if note else []),
         f"- wall time {_minutes(_seconds_between(record))}; the runs took {_minutes(computed)} "
         "one after the other",
         f"- base model {_each(each.model_fingerprint for each in about)}, code "
-        f"{_each(each.git_commit[:12] for each in about)}; {_versions(about)}",
+        f"{_each(_short(each.git_commit) for each in about)}; {_versions(about)}",
     ]
 
 
@@ -135,6 +135,19 @@ def _num_train(record: SweepRecord, verdicts: pd.DataFrame) -> str:
     counts = {len(own) for own in seeds.values()} if record.until else set()
     most = verdicts["num_train_seeds"].max()
     return f"{min(counts)} to {max(counts)}" if len(counts) > 1 else str(most)
+
+
+def _command(record: SweepRecord) -> str:
+    command = f"make sweep EXP={record.experiment}"
+    if not record.until:
+        return command
+    return f'{command} ARGS="sweep.until={record.until} sweep.max_seeds={record.max_seeds}"'
+
+
+def _short(commit: str) -> str:
+    """Return the beginning of a commit's hash, with the mark of files that differed from it."""
+    name, mark, _ = commit.partition("-dirty")
+    return name[:12] + mark
 
 
 def _each(names: Iterable[str]) -> str:
