@@ -49,12 +49,8 @@ class Pack(ABC):
         """Let the dropout of a method go on from where torch's global generator stands."""
 
     @abstractmethod
-    def separate(self, batches: Mapping[int, Batch]) -> int:
-        """Keep apart what a pass of these batches would compute otherwise than each run alone.
-
-        Returns:
-            How much is computed run by run that was not before; 0 where nothing is left to part.
-        """
+    def separate(self, batches: Mapping[int, Batch]) -> None:
+        """Keep apart frozen layers that compute these batches otherwise than each run alone."""
 
     @abstractmethod
     def losses(self, batches: Mapping[int, Batch]) -> dict[int, torch.Tensor]:

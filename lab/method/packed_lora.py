@@ -5,9 +5,9 @@ run k adds to its own rows comes from its own pair:
 
 .. math:: y_k = W x_k + s_k B_k A_k x_k, \qquad k = 1 \dots K
 
-Pairs of one shape are stacked and multiplied by two batched matrix products; shapes differ where
-ranks or batch sizes do, and make stacks of their own. Zeros that fill a smaller rank up would
-change the order in which fp32 sums are rounded, and with it the last bits.
+On an accelerator pairs of one shape are stacked and multiplied by two batched matrix products;
+shapes differ where ranks or batch sizes do, and make stacks of their own. On the CPU, where bits
+are kept, each pair is multiplied by itself: a batched product may round by how many there are.
 
 Each product has the shape that it has alone, and no weight, gradient or random number is shared.
 So a run's bits are those of the run alone wherever the frozen layers compute a row in the same
@@ -102,10 +102,10 @@ class PackedLayer(torch.nn.Module):
         pairs: list[Any] = [self.pairs[str(item.index)] for item in rows]
         scales = [pair.scaling[NAME] for pair in pairs]
         seen = self._dropped(inputs, rows)
-        if not isinstance(self.frozen, torch.nn.Linear):
+        if len(pairs) == 1:
             [pair], [scale] = pairs, scales
-            convolved: torch.Tensor = pair.lora_B[NAME](pair.lora_A[NAME](seen)) * scale
-            return convolved
+            alone: torch.Tensor = pair.lora_B[NAME](pair.lora_A[NAME](seen)) * scale
+            return alone
         dtype = _product_dtype(seen)
         down, up = (
             torch.stack([getattr(pair, name)[NAME].weight for pair in pairs]).to(dtype)
@@ -158,7 +158,9 @@ class PackedLora(Pack):
 
     def __init__(self, base: Base, methods: Sequence[Lora]) -> None:
         super().__init__(base, methods)
-        self._current = Pass()
+        # Kernels of batched products round by how many products there are: where bits are kept,
+        # as on the CPU, each pair is multiplied as it is alone.
+        self._current = Pass(stacked=base.device.type != "cpu")
         self._layers: list[tuple[torch.nn.Module, str, PackedLayer]] = []
         self._separate: set[torch.nn.Module] = set()
 
@@ -221,14 +223,10 @@ class PackedLora(Pack):
         """Let the dropout of a run go on from where torch's global generator stands."""
         self._current.streams[index] = random_state()
 
-    def separate(self, batches: Mapping[int, Batch]) -> int:
+    def separate(self, batches: Mapping[int, Batch]) -> None:
         """Find the frozen layers that round otherwise in a pass of several runs.
 
-        They are computed run by run from now on; where there are no more of them, the low-rank
-        pairs are: some kernels of batched products round by how many products there are.
-
-        Returns:
-            How many kinds of layers are computed otherwise than before.
+        They are computed run by run from now on.
         """
         frozen = [
             module
@@ -239,13 +237,8 @@ class PackedLora(Pack):
         ]
         with computed_otherwise(frozen, self._current) as found, self.base.arithmetic():
             self.losses(batches)
-        new = found - self._separate
-        self._separate |= new
+        self._separate |= found
         self._put_on()
-        if new or not self._current.stacked:
-            return len(new)
-        self._current.stacked = False
-        return 1
 
     def losses(self, batches: Mapping[int, Batch]) -> dict[int, torch.Tensor]:
         """Return the losses of each sample of each run, by the run's position.

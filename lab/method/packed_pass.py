@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from lab.method.random_state import RandomState, random_state, set_random_state
+from lab.method.row_probe import cancelling_weight, halves_that_cancel
 
 __all__ = ["Pass", "Rows", "SplitRows", "StackedLinear", "computed_otherwise", "run_by_run"]
 
@@ -126,6 +127,17 @@ def _in_pieces(forward: Any, current: Pass, inputs: torch.Tensor) -> torch.Tenso
     return torch.cat([forward(part) for part in inputs.split(current.counts)])
 
 
+def _compute(layer: Any, weight: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
+    """Return what a layer computes with another weight, and no bias to hide small sums."""
+    bias = None if layer.bias is None else torch.zeros_like(layer.bias)
+    outputs: torch.Tensor
+    if isinstance(layer, torch.nn.Conv2d):
+        outputs = layer._conv_forward(inputs, weight, bias)
+    else:
+        outputs = torch.nn.functional.linear(inputs, weight, bias)
+    return outputs
+
+
 @contextmanager
 def computed_otherwise(
     layers: Sequence[torch.nn.Module], current: Pass
@@ -133,21 +145,23 @@ def computed_otherwise(
     """Collect the layers whose outputs or input gradients depend on the rows beside a run's own.
 
     Args:
-        layers: Frozen layers, each looked at with the inputs that it has inside the block.
+        layers: Frozen layers, each looked at with inputs as it has inside the block, but with
+            numbers that show rounding (`lab.method.row_probe`).
         current: The pass.
     """
     found: set[torch.nn.Module] = set()
 
-    def look(layer: torch.nn.Module, inputs: tuple[torch.Tensor, ...], _: object) -> None:
+    def look(layer: Any, inputs: tuple[torch.Tensor, ...], _: object) -> None:
         if len(current.rows) < 2:
             return
-        forward = partial(type(layer).forward, layer)
         [seen] = inputs
-        leaf = seen.detach().requires_grad_()
+        stream = torch.Generator().manual_seed(0)
+        forward = partial(_compute, layer, cancelling_weight(layer.weight, stream))
+        features = 1 if isinstance(layer, torch.nn.Conv2d) else -1
+        leaf = halves_that_cancel(seen.detach(), features, stream).requires_grad_()
         with torch.enable_grad():
             whole, pieces = forward(leaf), _in_pieces(forward, current, leaf)
-            upstream = torch.randn(whole.shape, generator=torch.Generator().manual_seed(0))
-            upstream = torch.empty_like(whole).copy_(upstream)
+            upstream = halves_that_cancel(whole.detach(), features, stream)
             gradients = [torch.autograd.grad(each, leaf, upstream) for each in (whole, pieces)]
         one, other = (gradient for (gradient,) in gradients)
         if not (torch.equal(whole, pieces) and torch.equal(one, other)):

@@ -2,9 +2,9 @@
 
 Every run keeps what it has alone: random streams, order, losses, optimiser, schedule, checkpoint,
 log. What is shared is the pass. On the CPU a run's bits are those of the run alone, whoever is
-beside it: each group of runs first computes one step both ways. Frozen layers that round otherwise
-where more rows are beside a run's own are computed run by run from then on; where losses and
-gradients still differ in a bit, or where memory does not suffice, the group is halved.
+beside it. Frozen layers that round otherwise where more rows are beside a run's own are computed
+run by run; then each group of runs computes one step both ways, and where losses and gradients
+still differ in a bit, or where memory does not suffice, the group is halved.
 So nothing of a pack enters a run's identity, and a pack can be left and joined at any step. On an
 accelerator the two ways agree up to rounding (`lab.train.agreement`).
 """
@@ -213,7 +213,8 @@ class _Passes:
     def _rehearse(self, group: list[int], drawn: Batches) -> None:
         """Compute a step of a group both ways, with weights that are not zero.
 
-        Which kernel computes what depends on shapes and not on values, so one step tells.
+        Which kernel computes what depends on shapes and not on values. Frozen layers are looked at
+        with values that show it; the step then tells of everything else.
 
         Raises:
             UnequalError: If a loss or a gradient differs (see `lab.train.agreement`).
@@ -231,26 +232,24 @@ class _Passes:
                 alone |= self._alone(index, drawn)
             expected = alone, self._take_gradients(group)
             device = self.pack.base.device
-            while not agree(
-                (self._accumulate(group, drawn), self._take_gradients(group)), expected, device
-            ):
-                if not (bits_are_kept(device) and self._separate(group, drawn)):
-                    raise UnequalError("together they do not compute what each does alone")
+            if bits_are_kept(device):
+                self._separate(group, drawn)
+            together = self._accumulate(group, drawn), self._take_gradients(group)
+            if not agree(together, expected, device):
+                raise UnequalError("together they do not compute what each does alone")
         finally:
             with torch.no_grad():
                 for item, value in zip(parameters, before, strict=True):
                     item.copy_(value)
 
-    def _separate(self, group: list[int], drawn: Batches) -> bool:
+    def _separate(self, group: list[int], drawn: Batches) -> None:
         """Let layers that round otherwise in a pass of several runs compute them one by one."""
         chosen = {index: parts_of(drawn[index], 0, self.live[index].config) for index in group}
-        found = 0
         for batches in _passes_of(chosen):
             for index in batches:
                 self.live[index].seed_dropout()
                 self.pack.seed_dropout(index)
-            found += self.pack.separate(batches)
-        return found > 0
+            self.pack.separate(batches)
 
     def _take_gradients(self, group: list[int]) -> list[torch.Tensor | None]:
         """Return the gradients of a group's parameters, and clear them."""

@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save
 
-from lab.experiment.schema import AdapterConfig, TrainConfig
+from lab.experiment.schema import AdapterConfig, ModelConfig, TrainConfig
 from lab.method.lora import Lora
 from lab.method.packed_lora import PackedLora
+from lab.model.fingerprint import find_folder
 from lab.model.resident import load_base
 from lab.train.examples import TrainingSet
 from lab.train.loop import TrainingError, train_method
@@ -247,3 +249,17 @@ def test_the_speed_of_a_packed_run_says_how_many_shared_it(packs):
         for end in train_pack(pack, runs, packs.said.append):
             shared.append([row["runs_packed"] for row in end.result.performance])
     assert shared == [[3], [3], [1]]
+
+
+def test_runs_of_the_embedded_model_on_few_pixels_are_those_alone(tmp_path):
+    """So few numbers that a step both ways can be equal by luck, and a later one is not."""
+    folder = find_folder(ModelConfig())
+    torch.set_num_threads(1)
+    base = load_base(folder, "embedded", tmp_path / "cache", "bf16")
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    captions = ["red monster", "green monster", "blue monster"]
+    examples = TrainingSet(list(base.encode_images(list(pixels))), captions, [1, 1, 1])
+    few = {"batch_size": 1, "num_steps": 8}
+    members = [Member(seed, settings=few) for seed in range(4)]
+    packs = Packs(base, examples, tmp_path)
+    assert packs.together(*members) == [packs.alone(member) for member in members]
