@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-__all__ = ["Clock", "middle", "take_turns", "with_threads"]
+__all__ = ["Clock", "counted", "middle", "take_turns", "with_threads"]
 
 Turn = TypeVar("Turn")
 
@@ -31,6 +31,11 @@ def take_turns(ways: Mapping[str, Callable[[], Turn]], turns: int) -> dict[str, 
         for name in reversed(names) if number % 2 else names:
             given[name].append(ways[name]())
     return given
+
+
+def counted(number: int, word: str) -> str:
+    """Return `1 turn`, `2 turns`."""
+    return f"{number} {word}{'s' if number > 1 else ''}"
 
 
 def middle(values: Sequence[float]) -> float:

@@ -11,7 +11,7 @@ from lab.bench.process import run_whole
 from lab.bench.row import Figure, Part, Row
 from lab.bench.setting import Setting
 from lab.bench.sweeps import sweep_command
-from lab.bench.turns import middle, take_turns
+from lab.bench.turns import counted, middle, take_turns
 from lab.record.places import Places
 from lab.record.sweep_folder import SweepFolder
 
@@ -47,7 +47,7 @@ def measure(setting: Setting, turns: int) -> Iterator[Row]:
         turns: How often the job is done.
     """
     jobs = take_turns({"job": lambda: _do(setting)}, turns)["job"]
-    told_by = f"median of {turns} processes from an empty folder of results, wall time"
+    told_by = f"median of {counted(turns, 'sweep')} from an empty folder of results, wall time"
     whole = [job.seconds for job in jobs]
     yield Row(
         f"{EXPERIMENT}, {jobs[-1].count} runs", middle(whole), "s", told_by,
@@ -60,7 +60,7 @@ def measure(setting: Setting, turns: int) -> Iterator[Row]:
     for name in jobs[-1].runs:
         spent = middle([job.runs[name] for job in jobs])
         each = Figure("each run", spent / jobs[-1].count, "s")
-        added = f"{told_by}; of runs: added up, while several may go on at once"
+        added = "all runs: added up, while several may go on at once"
         yield Row(f"all runs: {name}", spent, "s", added, [each])
 
 

@@ -9,7 +9,7 @@ from lab.bench.process import Ended, run_whole
 from lab.bench.row import Bar, Figure, Part, Row
 from lab.bench.setting import Setting
 from lab.bench.sweeps import MINIMAL, seeds, sweep_command, sweep_folder
-from lab.bench.turns import middle, take_turns
+from lab.bench.turns import counted, middle, take_turns
 from lab.core.errors import LabError
 
 __all__ = ["PART", "measure"]
@@ -34,14 +34,14 @@ def measure(setting: Setting, turns: int) -> Iterator[Row]:
         str(count): partial(_sweep, setting, count) for count in counts
     }
     ended = take_turns(ways, turns)
-    told_by = f"medians of {turns} sweeps of each size, wall time without the start-up"
+    told_by = f"medians of {counted(turns, 'sweep')} of each size, wall time without the start-up"
     cost: dict[int, float] = {}
     for count in counts:
         those = ended[str(count)]
         each = [(one.seconds - one.seen_after) / count for one in those]
         cost[count] = middle(each)
         yield Row(
-            f"{count} run{'s' if count > 1 else ''}: each",
+            f"{counted(count, 'run')}: each",
             cost[count],
             "s",
             told_by,

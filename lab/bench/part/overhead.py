@@ -13,7 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lab.bench.row import Bar, Figure, Part, Row
 from lab.bench.setting import Setting
-from lab.bench.turns import Clock, middle, take_turns
+from lab.bench.turns import Clock, counted, middle, take_turns
 from lab.experiment.schema import RunConfig
 from lab.method.kinds import attach
 from lab.model.conditioning import Conditioning
@@ -40,7 +40,7 @@ def measure(setting: Setting, turns: int) -> Iterator[Row]:
     """
     base, examples = setting.base, setting.examples
     clock = Clock.of(base.device)
-    told_by = f"medians of {turns} turns, {clock.name}"
+    told_by = f"medians of {counted(turns, 'turn')}, {clock.name}"
 
     def row(what: str, bar: Bar | None, seconds: dict[str, list[float]]) -> Row:
         bare, lab = middle(seconds["bare"]), middle(seconds["lab"])

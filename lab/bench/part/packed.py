@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lab.bench.row import Bar, Figure, LeftOutError, Part, Row
 from lab.bench.setting import Setting
-from lab.bench.turns import Clock, take_turns, with_threads
+from lab.bench.turns import Clock, counted, take_turns, with_threads
 from lab.experiment.schema import RunConfig
 from lab.launch.pack import why_alone
 from lab.method.kinds import attach_pack
@@ -43,14 +43,14 @@ def measure(setting: Setting, turns: int) -> Iterator[Row]:
         with with_threads(threads):
             clock = Clock.of(base.device)
             bench = PackBench(base, config, examples, clock)
-            told_by = f"fastest of {turns} turns, {clock.name}, first step left out"
+            told_by = f"fastest of {counted(turns, 'turn')}, {clock.name}, first step left out"
             for width in setting.options.widths:
                 seconds = bench.seconds(width, turns)
                 alone, packed = min(seconds["one by one"]), min(seconds["packed"])
                 samples = bench.samples(width)
                 yield Row(
                     f"{width} runs of batch {config.train.batch_size}"
-                    + (f", {threads} thread{'s' if threads > 1 else ''}" if on_cpu else ""),
+                    + (f", {counted(threads, 'thread')}" if on_cpu else ""),
                     alone / packed,
                     "",
                     f"{told_by} ({threads} threads)" if threads > 1 else told_by,

@@ -7,16 +7,16 @@ without gradients, so that is what is compared. Both ways have the same matrices
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
-from peft import LoraConfig, inject_adapter_in_model, set_peft_model_state_dict
+from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
 
 from lab.bench.row import Figure, LeftOutError, Part, Row
 from lab.bench.setting import Setting
-from lab.bench.turns import Clock, middle, take_turns
+from lab.bench.turns import Clock, counted, middle, take_turns
 from lab.experiment.schema import RunConfig
 from lab.launch.pack import why_alone
 from lab.method.denoising import Batch, denoising_losses
@@ -65,7 +65,7 @@ def measure(setting: Setting, turns: int) -> Iterator[Row]:
         f"forward pass, {ADAPTERS} adapters, {config.train.batch_size} samples of each",
         peft / lab,
         "",
-        f"medians of {turns} turns, {clock.name}, eval mode, no gradients",
+        f"medians of {counted(turns, 'turn')}, {clock.name}, eval mode, no gradients",
         [Figure("peft adapter_names", peft, "s"), Figure("lab packed", lab, "s")],
         turns=seconds,
     )
@@ -112,15 +112,18 @@ class MixedBatch:
             use_rslora=config.adapter.rslora,
             target_modules=named_sets.get(config.adapter.targets, config.adapter.targets),
         )  # fmt: skip
+        model = get_peft_model(denoiser, settings, adapter_name=_name(0))
+        for index in range(1, len(pack.methods)):
+            model.add_adapter(_name(index), settings)
         for index, method in enumerate(pack.methods):
-            inject_adapter_in_model(settings, denoiser, adapter_name=_name(index))
-            state = {key.removeprefix(f"{part}."): each for key, each in method.state().items()}
-            set_peft_model_state_dict(denoiser, state, adapter_name=_name(index))
+            state = {
+                key.replace(part, "base_model.model", 1): each
+                for key, each in method.state().items()
+            }
+            set_peft_model_state_dict(model, state, adapter_name=_name(index))
         denoiser.requires_grad_(False).eval()
         for module in denoiser.modules():
             if isinstance(module, LoraLayer):
-                for matrices in (module.lora_A, module.lora_B):
-                    matrices.float()  # as the lab has them
                 module.register_forward_pre_hook(self._named, with_kwargs=True)
 
     def _named(
@@ -143,7 +146,7 @@ def _name(index: int) -> str:
     return f"run{index}"
 
 
-def _names(batches: Mapping[int, Sequence[Any] | Batch]) -> list[str]:
+def _names(batches: Mapping[int, Batch]) -> list[str]:
     """Return the adapter of each sample."""
     return [_name(index) for index, batch in batches.items() for _ in range(len(batch))]
 

@@ -8,7 +8,7 @@ from lab.bench.process import run_whole
 from lab.bench.row import Bar, Figure, Part, Row
 from lab.bench.setting import Setting
 from lab.bench.sweeps import MINIMAL, seeds, sweep_command
-from lab.bench.turns import middle, take_turns
+from lab.bench.turns import counted, middle, take_turns
 from lab.core.errors import LabError
 
 __all__ = ["PART", "measure"]
@@ -43,7 +43,7 @@ def measure(setting: Setting, turns: int) -> Iterator[Row]:
         f"rerun of {count} finished runs",
         middle(seconds["rerun"]),
         "s",
-        f"median of {turns} processes, wall time",
+        f"median of {counted(turns, 'sweep')}, wall time",
         [Figure("fastest", min(seconds["rerun"]), "s")],
         BAR,
         seconds,

@@ -22,7 +22,7 @@ from lab.bench.process import Command, Ended, run_whole
 from lab.bench.row import Bar, Figure, LeftOutError, Part, Row
 from lab.bench.setting import Setting
 from lab.bench.sweeps import MINIMAL, seeds, sweep_command
-from lab.bench.turns import middle, take_turns
+from lab.bench.turns import counted, middle, take_turns
 from lab.core import roles
 from lab.core.identity import file_hash
 from lab.core.project import PROJECT
@@ -70,9 +70,9 @@ def measure(setting: Setting, turns: int) -> Iterator[Row]:
         ended = take_turns(ways, turns)
         libraries = contest.libraries()
     told_by = (
-        f"medians of {turns} turns, wall time of whole processes; the script's time is {RUNS} x "
-        f"that of one run ({turns} of {RUNS} measured); memory: resident sets added up; "
-        f"script {file_hash(options.script)[:12]} with {libraries}"
+        f"medians of {counted(turns, 'turn')}, wall time of whole processes; the script's time "
+        f"is {RUNS} x that of one run ({turns} of {RUNS} measured); memory: resident "
+        f"sets added up; script {file_hash(options.script)[:12]} with {libraries}"
     )
     for precision, (script_name, bar) in SCRIPTS.items():
         for pack, lab_name in LABS.items():

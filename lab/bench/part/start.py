@@ -8,7 +8,7 @@ from lab.bench.process import run_whole
 from lab.bench.row import Bar, Figure, Part, Row
 from lab.bench.setting import Setting
 from lab.bench.sweeps import MINIMAL, sweep_command, sweep_folder
-from lab.bench.turns import middle, take_turns
+from lab.bench.turns import counted, middle, take_turns
 
 __all__ = ["PART", "measure"]
 
@@ -41,7 +41,8 @@ def measure(setting: Setting, turns: int) -> Iterator[Row]:
         "until the first training step is done",
         middle(seconds["start"]),
         "s",
-        f"median of {turns} processes, wall time; results empty, one base image of one step drawn",
+        f"median of {counted(turns, 'sweep')}, wall time; results empty, one base image of one "
+        "step drawn",
         [Figure("fastest", min(seconds["start"]), "s")],
         BAR,
         seconds,
