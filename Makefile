@@ -91,7 +91,7 @@ test: $(READY) ## the tests that take seconds, on all cores
 test-all: $(READY) ## all tests, slow ones too
 	@$(TESTS) $(ARGS)
 
-bench: $(READY) ## [ARGS=...]: speed, as ratios to the bare UNet in the same run
+bench: $(READY) ## [ARGS=only=packed,start]: speed, as ratios measured in turns; all parts: only=all
 	@$(RUN) lab.bench $(ARGS)
 
 audit: $(READY) ## [ARGS=--replicates=200]: how often the verdicts err; writes experiments/AUDIT.md

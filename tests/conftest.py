@@ -210,6 +210,19 @@ def overrides(tiny_model, tmp_path):
     return [*toy_words(tiny_model), f"paths.runs={tmp_path / 'runs'}"]
 
 
+@pytest.fixture
+def bench_setting(overrides, tmp_path):
+    """Return what makes a setting of the bench from options: toy runs, files below tmp_path."""
+    from lab.bench.options import Options
+    from lab.bench.setting import Setting
+
+    def make(**options):
+        words = tuple(word for word in overrides if not word.startswith("paths."))
+        return Setting(Options(json=tmp_path / "bench.json", steps=2, words=words, **options))
+
+    return make
+
+
 class Killed(BaseException):
     """A kill: nothing may catch it."""
 

@@ -35,7 +35,7 @@ class Options:
     only: tuple[str, ...] = ()
     json: Path = PROJECT / "build" / "bench.json"
     repeats: int | None = None
-    steps: int = 12
+    steps: int = 6
     widths: tuple[int, ...] = (2, 4, 8, 16)
     threads: tuple[int, ...] = (1, 2)
     batches: tuple[int, ...] = (4, 16)

@@ -205,4 +205,6 @@ def write_image_folder(config: RunConfig, folder: Path) -> None:
     (folder / "metadata.jsonl").write_text("\n".join(lines) + "\n")
 
 
-PART = Part("script: eight runs by the lab and by diffusers' script", 2, False, measure)
+PART = Part(
+    "script: eight runs by the lab and by diffusers' script", 2, quick=False, measure=measure
+)
