@@ -223,6 +223,28 @@ def bench_setting(overrides, tmp_path):
     return make
 
 
+@pytest.fixture
+def failing_seed(monkeypatch):
+    """Return a `with` block in which the trainings of one seed fail."""
+
+    @contextmanager
+    def fail(seed):
+        import lab.run.training
+
+        real = lab.run.training.train_method
+
+        def fails_for_seed(method, task, *rest):
+            if task.seed == seed:
+                raise RuntimeError("a bug of this run alone")
+            return real(method, task, *rest)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(lab.run.training, "train_method", fails_for_seed)
+            yield
+
+    return fail
+
+
 class Killed(BaseException):
     """A kill: nothing may catch it."""
 

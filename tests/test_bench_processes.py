@@ -5,12 +5,13 @@ import io
 import json
 import math
 import os
+import select
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from lab.bench import process
 from lab.bench.part import main_job, many, rerun, script, start
 from lab.bench.process import Command, Ended, resident_mib, run_whole
 from lab.bench.row import Figure
@@ -66,12 +67,28 @@ def command(tmp_path, code):
     return Command(words, tmp_path / "home", dict(os.environ), tmp_path / "log")
 
 
-def test_a_process_is_measured_with_all_that_it_starts(tmp_path):
-    child = "import time; held = bytes(range(256)) * 200_000; time.sleep(0.5)"
+def test_a_process_is_measured_with_all_that_it_starts(tmp_path, monkeypatch):
+    held, go, lived = tmp_path / "held", tmp_path / "go", tmp_path / "lived"
+    child = (
+        "import pathlib, time; began = time.perf_counter(); memory = bytes(range(256)) * 200_000\n"
+        f"pathlib.Path({str(held)!r}).touch()\n"
+        f"while not pathlib.Path({str(go)!r}).exists(): pass\n"
+        f"pathlib.Path({str(lived)!r}).write_text(str(time.perf_counter() - began))"
+    )
+    real = process.resident_mib
+
+    def measured(number):
+        holds = held.exists()
+        mib = real(number)
+        if holds:  # it has been measured with what it holds: it may end
+            go.touch()
+        return mib
+
+    monkeypatch.setattr(process, "resident_mib", measured)
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}]); print(7)"
     done = run_whole(command(tmp_path, code))
     assert done.printed == "7\n"
-    assert done.seconds > 0.5
+    assert done.seconds > float(lived.read_text()) > 0
     assert math.isnan(done.seen_after)
     if sys.platform == "linux":
         assert done.peak_mib > 50
@@ -85,18 +102,18 @@ def test_a_process_that_fails_says_its_last_lines(tmp_path):
 
 def test_a_process_is_ended_with_its_children_when_what_was_waited_for_is_there(tmp_path):
     mark = tmp_path / "child"
-    child = f"import pathlib, os, time; pathlib.Path({str(mark)!r}).write_text(str(os.getpid()))"
+    child = f"import pathlib, os, signal; pathlib.Path({str(mark)!r}).write_text(str(os.getpid()))"
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r} + "
-    code += "'; time.sleep(60)'])"
+    code += "'; signal.pause()'])"
     done = run_whole(
         command(tmp_path, code), lambda: mark.is_file() and mark.read_text() != "", stop=True
     )
     assert 0 < done.seen_after <= done.seconds < 60
-    child_mib = [resident_mib(int(mark.read_text()))]
-    while child_mib[-1] > 0 and len(child_mib) < 100:  # until whoever adopts it has noticed
-        time.sleep(0.05)
-        child_mib.append(resident_mib(int(mark.read_text())))
-    assert not child_mib[-1] > 0
+    left = int(mark.read_text())
+    if hasattr(os, "pidfd_open"):  # its end reaches it a moment after its parent's
+        with contextlib.suppress(ProcessLookupError), open(os.pidfd_open(left), "rb") as end:
+            select.select([end], [], [], 60)
+    assert not resident_mib(left) > 0
 
 
 def test_a_process_that_ends_before_is_no_measurement(tmp_path):

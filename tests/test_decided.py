@@ -8,7 +8,6 @@ import shutil
 import pandas as pd
 import pytest
 
-import lab.run.training
 from lab.display.terminal import SweepDisplay
 from lab.experiment.claim import ClaimConfig
 from lab.experiment.until import LOOKS, MOST_CLAIMS, SweepConfig, next_look
@@ -138,16 +137,8 @@ def test_a_higher_limit_goes_on_where_the_sweep_stopped(decided, toy_sweep, tmp_
     assert "  8 training seeds next, in plain" in lines_of(capsys.readouterr().out)
 
 
-def test_a_failed_run_ends_the_adding_until_it_is_done(toy_sweep, tmp_path, monkeypatch, capsys):
-    real = lab.run.training.train_method
-
-    def fails_for_seed_one(method, task, *rest):
-        if task.seed == 1:
-            raise RuntimeError("a bug of this run alone")
-        return real(method, task, *rest)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(lab.run.training, "train_method", fails_for_seed_one)
+def test_a_failed_run_ends_the_adding_until_it_is_done(toy_sweep, tmp_path, failing_seed, capsys):
+    with failing_seed(1):
         assert toy_sweep(tmp_path, *DECIDED, compared=False) == 1
     said = "no training seeds are added: plain · seed 1, offset · seed 1 failed"
     assert said in lines_of(capsys.readouterr().out)

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from hydra.core.plugins import Plugins
 
-import lab.run.training
 from lab.cli.hydra_launcher import HydraLauncher, _Job
 from lab.launch.resident import ResidentBase
 from lab.launch.task import Outcome
@@ -83,17 +82,9 @@ def test_a_second_call_hands_over_nothing(basic, sweep, monkeypatch, capsys):
 
 
 def test_a_failing_run_is_recorded_and_the_others_go_on(
-    local, sweep, tmp_path, monkeypatch, capsys
+    local, sweep, tmp_path, failing_seed, capsys
 ):
-    real = lab.run.training.train_method
-
-    def fails_for_seed_one(method, task, *rest):
-        if task.seed == 1:
-            raise RuntimeError("a bug of this run alone")
-        return real(method, task, *rest)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(lab.run.training, "train_method", fails_for_seed_one)
+    with failing_seed(1):
         assert sweep(tmp_path, BASIC) == 1
     assert "FAILED RuntimeError: a bug of this run alone" in capsys.readouterr().out
     assert [status for _, _, status in entries(tmp_path)] == ["DONE", "FAILED"] * 2

@@ -15,21 +15,9 @@ from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from lab.core.files import read_json, write_json
+from lab.model.family.stable_diffusion_folder import pipeline_index
 
 __all__ = ["Pipeline", "export_pipeline"]
-
-_INDEX = {
-    "_class_name": "StableDiffusionPipeline",
-    "unet": ["diffusers", "UNet2DConditionModel"],
-    "vae": ["diffusers", "AutoencoderKL"],
-    "text_encoder": ["transformers", "CLIPTextModel"],
-    "tokenizer": ["transformers", "CLIPTokenizer"],
-    "scheduler": ["diffusers", "DDPMScheduler"],
-    "safety_checker": [None, None],
-    "feature_extractor": [None, None],
-    "image_encoder": [None, None],
-    "requires_safety_checker": False,
-}
 
 
 @dataclass(frozen=True)
@@ -78,7 +66,7 @@ def export_pipeline(folder: Path, parts: Pipeline) -> None:
     fresh.backend_tokenizer.no_truncation()
     fresh.save_pretrained(beside / "tokenizer")
     parts.schedule.save_pretrained(beside / "scheduler")
-    write_json(beside / "model_index.json", _INDEX)
+    write_json(beside / "model_index.json", pipeline_index("DDPMScheduler"))
     if folder.exists():
         for extra in folder.iterdir():
             if not (beside / extra.name).exists():

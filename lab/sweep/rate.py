@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any, Self
+from typing import Self
 
 from lab.launch.local import LocalLauncher
 from lab.launch.pack import pack_tasks
 from lab.launch.task import Task
+from lab.record.documents import About, Done
 from lab.record.places import Places
 from lab.record.run_folder import OutputFolder
 from lab.record.sweep_folder import find_sweeps
@@ -59,9 +60,8 @@ def measured_rate(run: PlannedRun) -> Rate | None:
     for images alone.
     """
     trained, drawn, measured, devices = [], [], [], []
-    for output in _comparable(run):
-        config, done, images = output.config, output.done, len(IMAGES.read(output.path))
-        assert done is not None
+    for output, about, done in _comparable(run):
+        config, images = output.config, len(IMAGES.read(output.path))
         steps = config["sample"]["num_steps"] * images
         if images and done.sample_seconds and done.measure_seconds:
             drawn.append(done.sample_seconds / steps)
@@ -71,30 +71,25 @@ def measured_rate(run: PlannedRun) -> Rate | None:
             last = speed.iloc[-1]
             together = float(last.get("runs_packed", 1))  # these shared the time
             trained.append(1 / (float(last["samples_per_second"]) * together))
-        devices.append(_versions(output).get("device", ""))
+        devices.append(about.versions.get("device", ""))
     if not trained or not drawn:
         return None
     return Rate(median(trained), median(drawn), median(measured), devices[-1])
 
 
-def _comparable(run: PlannedRun) -> Iterable[OutputFolder]:
+def _comparable(run: PlannedRun) -> Iterator[tuple[OutputFolder, About, Done]]:
     """Yield the finished outputs whose times say something of a run's."""
     for sweep in find_sweeps(Places.of(run.config.paths).root):
         for output in sweep.outputs:
-            about = output.about
+            about, done = output.about, output.done
             if (
                 about is not None
-                and output.done is not None
+                and done is not None
                 and about.model_fingerprint == run.fingerprint
                 and output.config["model"]["resolution_px"] == run.config.model.resolution_px
-                and _versions(output).get("machine") in (None, platform.machine())
+                and about.versions.get("machine") in (None, platform.machine())
             ):
-                yield output
-
-
-def _versions(output: OutputFolder) -> dict[str, Any]:
-    about = output.about
-    return dict(about.versions) if about else {}
+                yield output, about, done
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from safetensors.torch import save
 from lab.experiment.schema import AdapterConfig, ModelConfig, TrainConfig
 from lab.method.lora import Lora
 from lab.method.packed_lora import PackedLora
+from lab.method.packed_pass import StackedLinear
 from lab.model.fingerprint import find_folder
 from lab.model.resident import load_base
 from lab.train.examples import TrainingSet
@@ -263,3 +264,30 @@ def test_runs_of_the_embedded_model_on_few_pixels_are_those_alone(tmp_path):
     members = [Member(seed, settings=few) for seed in range(4)]
     packs = Packs(base, examples, tmp_path)
     assert packs.together(*members) == [packs.alone(member) for member in members]
+
+
+def test_stacked_pairs_are_those_alone_up_to_rounding(packs, monkeypatch):
+    """An accelerator multiplies pairs of one shape together, and is held to a distance."""
+    monkeypatch.setattr("lab.train.agreement.bits_are_kept", lambda device: False)
+    monkeypatch.setattr("lab.train.pack.bits_are_kept", lambda device: False)
+    stacks = []
+    forward, begin = StackedLinear.forward, PackedLora.__init__
+
+    def counted(context, inputs, weights):
+        stacks.append(len(weights))
+        return forward(context, inputs, weights)
+
+    def stacked(pack, *given):
+        begin(pack, *given)
+        pack._current.stacked = True
+
+    monkeypatch.setattr(StackedLinear, "forward", counted)
+    monkeypatch.setattr(PackedLora, "__init__", stacked)
+    members = [Member(0), Member(1, {"alpha": 1.0}), Member(2, {"rank": 4})]
+    together = packs.together(*members)
+    assert packs.said == []
+    assert set(stacks) == {2}
+    for (_, log), member in zip(together, members, strict=True):
+        _, expected = packs.alone(member)
+        for row, other in zip(log, expected, strict=True):
+            assert row == pytest.approx(other, rel=1e-3)

@@ -15,7 +15,14 @@ from lab.model.tokens import load_tokenizer
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["TARGETS", "config_mistakes", "current_name", "expected_shapes", "text_window"]
+__all__ = [
+    "TARGETS",
+    "config_mistakes",
+    "current_name",
+    "expected_shapes",
+    "pipeline_index",
+    "text_window",
+]
 
 # Schedulers of discrete diffusion with a variance that is preserved: any of them gives the noise
 # schedule, whichever sampler it is.
@@ -45,6 +52,26 @@ TARGETS = {
     },
     "text_encoder": {"attention": r".*self_attn\.(q_proj|k_proj|v_proj|out_proj)"},
 }
+
+
+def pipeline_index(scheduler: str) -> dict[str, Any]:
+    """Return `model_index.json` of a whole pipeline, without a safety checker.
+
+    Args:
+        scheduler: Class of its scheduler.
+    """
+    return {
+        "_class_name": "StableDiffusionPipeline",
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+        "text_encoder": ["transformers", "CLIPTextModel"],
+        "tokenizer": ["transformers", "CLIPTokenizer"],
+        "scheduler": ["diffusers", scheduler],
+        "safety_checker": [None, None],
+        "feature_extractor": [None, None],
+        "image_encoder": [None, None],
+        "requires_safety_checker": False,
+    }
 
 
 def config_mistakes(folder: Path) -> list[str]:

@@ -27,23 +27,13 @@ from lab.core.files import whole_folder, write_json
 from lab.model.check import config_mistakes, key_mistakes
 from lab.model.family.single_file.checkpoint import Layout, SingleFile
 from lab.model.family.single_file.vocabulary import clip_tokenizer
+from lab.model.family.stable_diffusion_folder import pipeline_index
 
 __all__ = ["converted"]
 
 Tensors = dict[str, torch.Tensor]
 
 _TEXT_MODEL = "text_model."
-_INDEX = {
-    "_class_name": "StableDiffusionPipeline",
-    "unet": ["diffusers", "UNet2DConditionModel"],
-    "vae": ["diffusers", "AutoencoderKL"],
-    "text_encoder": ["transformers", "CLIPTextModel"],
-    "tokenizer": ["transformers", "CLIPTokenizer"],
-    "scheduler": ["diffusers", "DDIMScheduler"],
-    "safety_checker": [None, None],
-    "feature_extractor": [None, None],
-    "requires_safety_checker": False,
-}
 
 
 def converted(model: SingleFile, fingerprint: str, cache: Path) -> Path:
@@ -101,7 +91,7 @@ def _write(model: SingleFile, folder: Path) -> None:
     tokenizer = clip_tokenizer(layout.padding, layout.text.positions)
     tokenizer.save_pretrained(folder / "tokenizer")
     write_json(folder / "scheduler" / "scheduler_config.json", _schedule(model.prediction_type))
-    write_json(folder / "model_index.json", _INDEX)
+    write_json(folder / "model_index.json", pipeline_index("DDIMScheduler"))
 
 
 def _read(model: SingleFile) -> Tensors:
